@@ -1,0 +1,127 @@
+"""Events to NATS messages and back.
+
+A text event's payload is its JSON. An audio event's payload is the WAV, and its other fields are one JSON header,
+`Voice-Event`, in ASCII: nats-py corrupts other bytes in headers that it reads from a stream.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+
+from . import subjects
+from .events import Dead, Event, Failed, Sentence, Speech, Utterance
+
+HEADER = "Voice-Event"
+MESSAGE_ID = "Nats-Msg-Id"
+MAX_HEADER_BYTES = 128 * 1024
+"""A reply of 10,000 characters fits, whatever its alphabet: an escaped emoji costs 12 bytes."""
+
+Headers = Mapping[str, str | Sequence[str]]
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[type[Event], msgspec.json.Decoder[Event]] = {}
+
+
+class NotAnEvent(ValueError):
+    """The message cannot be read as the event that its subject names; the text says what is wrong with it."""
+
+
+class Message(Struct, frozen=True):
+    """A message as it stands on the bus."""
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str] = {}
+
+
+def encode(event: Event) -> Message:
+    """Write an event.
+
+    Raises: BadSubject; NotAnEvent when the header would be over MAX_HEADER_BYTES.
+    """
+    subject = subjects.subject(type(event), event.origin, event.session)
+    headers = {MESSAGE_ID: message_id(event)} if event.turn else {}
+    bare = msgspec.structs.replace(event, origin="", session="")
+    if not event.PAYLOAD:
+        return Message(subject, _encoder.encode(bare), headers)
+    payload = cast(bytes, getattr(event, event.PAYLOAD))
+    header = _ascii(_encoder.encode(msgspec.structs.replace(bare, **{event.PAYLOAD: b""})))
+    if len(header) > MAX_HEADER_BYTES:
+        raise NotAnEvent(f"the {HEADER} header of {subject} is {len(header)} bytes; at most {MAX_HEADER_BYTES} travel")
+    return Message(subject, payload, {**headers, HEADER: header})
+
+
+def decode(
+    subject: str, payload: bytes, headers: Headers | None = None, *, sequence: int = 0, time_ms: int = 0
+) -> Event:
+    """Read a message.
+
+    *sequence* and *time_ms* are the broker's, when the message comes out of a stream: they name a turn that its
+    publisher did not, and start the clock of an utterance.
+
+    Raises: BadSubject, NotAnEvent.
+    """
+    address = subjects.parse(subject)
+    decoder = _decoder(address.event)
+    try:
+        if address.event.PAYLOAD:
+            event = decoder.decode(_first(headers, HEADER) or "{}")
+            event = msgspec.structs.replace(event, **{event.PAYLOAD: payload})
+        else:
+            event = decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotAnEvent(f"{subject}: {error}") from error
+    event = msgspec.structs.replace(event, origin=address.origin, session=address.session)
+    return _stored(event, sequence, time_ms) if sequence else event
+
+
+def message_id(event: Event) -> str:
+    """The `Nats-Msg-Id` of an event: the same event has the same one, whoever publishes it, however often."""
+    parts = [event.origin, event.session, event.turn, str(event.run), event.NAME]
+    match event:
+        case Speech():
+            parts += [event.attempt or "-", str(event.n), event.take, str(event.piece)]
+        case Sentence():
+            parts += [event.attempt or "-", str(event.n)]
+        case Failed() if event.attempt:
+            parts += [event.attempt]
+        case Dead():
+            parts += [event.stage, str(event.sequence)]
+    return ".".join(parts)
+
+
+def plain(headers: Headers | None) -> dict[str, str]:
+    """Header values as text: a client with the optional fast parser gives lists of one."""
+    return {key: value if isinstance(value, str) else "".join(value[:1]) for key, value in (headers or {}).items()}
+
+
+def _stored(event: Event, sequence: int, time_ms: int) -> Event:
+    if not event.turn:
+        event = msgspec.structs.replace(event, turn=f"{sequence}-{time_ms:x}")
+    if isinstance(event, Utterance):
+        event = msgspec.structs.replace(event, deadline=time_ms + event.timeout_ms)
+    return event
+
+
+def _first(headers: Headers | None, name: str) -> str:
+    return plain(headers).get(name, "")
+
+
+def _decoder(event: type[Event]) -> "msgspec.json.Decoder[Event]":
+    if event not in _decoders:
+        _decoders[event] = msgspec.json.Decoder(event)
+    return _decoders[event]
+
+
+def _ascii(text: bytes) -> str:
+    r"""JSON with every character over 127 as `\uXXXX`; outside strings JSON has none."""
+    if text.isascii():
+        return text.decode()
+    return "".join(character if character < "\x80" else _escape(character) for character in text.decode())
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

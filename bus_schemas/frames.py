@@ -1,0 +1,27 @@
+"""The text frames of the WebSocket, as the program before voicebus sent them."""
+
+import msgspec
+from msgspec import Struct
+
+
+class Answer(Struct, frozen=True):
+    """A turn's answer in text; one binary frame with the WAV follows it."""
+
+    transcription: str
+    llama: str
+
+
+class Error(Struct, frozen=True):
+    """What went wrong, for a program (`code`, one of `bus_schemas.codes`) and for a person (`message`)."""
+
+    code: str
+    message: str
+
+
+class ErrorFrame(Struct, frozen=True):
+    error: Error
+
+
+def encode(frame: Answer | ErrorFrame) -> str:
+    """The frame as the text of a WebSocket message."""
+    return msgspec.json.encode(frame).decode()

@@ -1,0 +1,9 @@
+"""Names for a run of a handler and for a turn: a later one sorts later."""
+
+import secrets
+import time
+
+
+def fresh(milliseconds: int | None = None) -> str:
+    """Milliseconds since 1970 in 11 hexadecimal digits, then 40 random bits: `0193f0a1b2c-9f8e7d6c5b`."""
+    return f"{milliseconds if milliseconds is not None else time.time_ns() // 1_000_000:011x}-{secrets.token_hex(5)}"

@@ -1,0 +1,1 @@
+"""The services of voicebus: one folder a container, and `runtime` and `cli`, which are none."""

@@ -1,0 +1,108 @@
+"""Settings: environment and `.env` into one frozen struct a service.
+
+A variable is its field's name in capitals. `NAME_FILE` names a file that holds the value (a container's secret).
+A field that is itself a struct is read from the same environment, so services share groups of settings.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta, Struct
+from msgspec.structs import FieldInfo, fields
+
+from .errors import SettingsError
+
+S = TypeVar("S", bound=Struct)
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Secret = Annotated[str, Meta(extra={"secret": True})]
+"""A value that is never printed."""
+
+
+def environment(directory: Path | None = None) -> dict[str, str]:
+    """The process environment over the `.env` file of *directory* (default: the current one)."""
+    path = (directory or Path.cwd()) / ".env"
+    written = {name: value for name, value in dotenv_values(path).items() if value is not None}
+    return {**written, **os.environ}
+
+
+def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Read the settings of *kind*.
+
+    An empty variable counts as unset, so `docker compose` may pass every name on.
+
+    Raises: SettingsError, naming every bad variable at once.
+    """
+    problems: list[str] = []
+    settings = _read(kind, environment() if environ is None else environ, problems)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def describe(settings: Struct) -> Iterator[tuple[str, str]]:
+    """Every variable and its value in force, secrets masked, groups flattened."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, Struct):
+            yield from describe(value)
+        else:
+            yield field.name.upper(), "***" if value and _is_secret(field) else _shown(value)
+
+
+def variables(kind: type[Struct]) -> Iterator[str]:
+    """The name of every variable that *kind* reads."""
+    for field in fields(kind):
+        if _is_group(field.type):
+            yield from variables(field.type)
+        else:
+            yield field.name.upper()
+
+
+def _read(kind: type[S], environ: Mapping[str, str], problems: list[str]) -> S:
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        if _is_group(field.type):
+            values[field.name] = _read(field.type, environ, problems)
+            continue
+        name = field.name.upper()
+        try:
+            text = _lookup(name, environ)
+            if text:
+                values[field.name] = msgspec.convert(text, field.type, strict=False)
+        except (OSError, ValueError) as error:
+            problems.append(f"{name}: {str(error).split(' - at ')[0]}; it is {_quoted(name, environ, field)}")
+    return kind(**values)
+
+
+def _lookup(name: str, environ: Mapping[str, str]) -> str:
+    file = environ.get(f"{name}_FILE", "")
+    if file:
+        return Path(file).read_text(encoding="utf-8").strip()
+    return environ.get(name, "").strip()
+
+
+def _quoted(name: str, environ: Mapping[str, str], field: FieldInfo) -> str:
+    return "a secret" if _is_secret(field) else repr(environ.get(name, environ.get(f"{name}_FILE", "")))
+
+
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return any(
+        isinstance(m, Meta) and bool((m.extra or {}).get("secret")) for m in getattr(field.type, "__metadata__", ())
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,34 @@
+"""The transcribers: one Protocol, one file each, one `match`."""
+
+from typing import Protocol
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+
+class Transcription(Struct, frozen=True):
+    """What was said; an empty text is silence."""
+
+    text: str
+    language: str
+    """ISO 639-1."""
+
+
+class Transcriber(Protocol):
+    """Speech to text. It never blocks the event loop."""
+
+    async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
+        """Transcribe mono *samples* of 16 kHz in -1..1; an empty *language* is found out.
+
+        Raises: Refused for a language that nobody here knows; Unavailable.
+        """
+        ...
+
+    async def probe(self) -> None:
+        """Return when the engine can work. Raises: Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what the engine holds."""
+        ...
