@@ -1,8 +1,30 @@
-"""WAV files: read, check, normalise, write."""
+"""WAV files: read, check, normalise, write, join.
+
+A sound here is mono, 16-bit; every real form of WAV is read into that (see `riff` for the chunks).
+"""
+
+import struct
+from collections.abc import Sequence
 
 import numpy as np
+import soxr  # type: ignore[import-untyped]
 from msgspec import Struct
 from numpy.typing import NDArray
+
+from bus_schemas import codes
+
+from . import riff
+from .errors import Refused
+from .riff import Layout
+
+RATE = 16_000
+"""The rate of every utterance on the bus, Hz: what Whisper hears."""
+HEADER_BYTES = 44
+MEBIBYTE = 1024 * 1024
+
+_FULL = 32_768.0
+"""Full scale of a 16-bit sample."""
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 class Sound(Struct, frozen=True):
@@ -11,3 +33,135 @@ class Sound(Struct, frozen=True):
     samples: NDArray[np.int16]
     rate: int
     """Samples a second, Hz."""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+
+class WavLimits(Struct, frozen=True):
+    """What is taken of a stranger."""
+
+    max_seconds: float = 120.0
+    max_bytes: int = 32 * MEBIBYTE
+
+
+def read(data: bytes, limits: WavLimits) -> Sound:
+    """Decode a WAV file of any real form, at its own rate; channels are averaged.
+
+    Raises: Refused with NOT_WAV, COMPRESSED, UNSUPPORTED, EMPTY, TOO_LONG, TOO_LARGE or TRUNCATED.
+    """
+    return _decode(data, _checked(data, limits))
+
+
+def normalise(data: bytes, limits: WavLimits) -> bytes:
+    """Any WAV file as a WAV of 16 kHz, mono, 16-bit; one that is so already comes back as it is.
+
+    Raises: as `read`.
+    """
+    layout = _checked(data, limits)
+    if _is_canonical(data, layout):
+        return data
+    sound = resample(_decode(data, layout), RATE)
+    if not len(sound.samples):
+        raise Refused(codes.EMPTY, f"This WAV file holds {layout.frames} samples: nothing that can be heard.")
+    return write(sound)
+
+
+def write(sound: Sound) -> bytes:
+    """A canonical WAV file: 44 bytes of header, then 16-bit samples."""
+    samples = np.ascontiguousarray(sound.samples, dtype="<i2")
+    size = samples.nbytes
+    head = (b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, riff.PCM, 1, sound.rate, sound.rate * 2, 2, 16, b"data", size)
+    return b"".join((_HEADER.pack(*head), samples.data))
+
+
+def resample(sound: Sound, rate: int) -> Sound:
+    """The same sound at *rate* Hz."""
+    if sound.rate == rate or not len(sound.samples):
+        return Sound(sound.samples, rate)
+    # In float: soxr adds random dither to 16-bit output, and the same input must give the same bytes.
+    changed = soxr.resample(sound.samples.astype(np.float32), sound.rate, rate)
+    return Sound(_to_int16(changed), rate)
+
+
+def join(wavs: Sequence[bytes], max_bytes: int) -> bytes:
+    """One WAV file of many, in order; empty ones are skipped, and of nothing comes a WAV without samples.
+
+    It has the rate of the first, or 16 kHz when it would be over *max_bytes*; it may still be over.
+
+    Raises: as `read`, without limits.
+    """
+    sounds = [_decode(wav, riff.layout(wav)) for wav in wavs if len(wav) > HEADER_BYTES]
+    if not sounds:
+        return write(Sound(np.zeros(0, np.int16), RATE))
+    whole = _concatenate(sounds, sounds[0].rate)
+    if HEADER_BYTES + whole.samples.nbytes > max_bytes and whole.rate > RATE:
+        whole = resample(whole, RATE)
+    return write(whole)
+
+
+def _concatenate(sounds: Sequence[Sound], rate: int) -> Sound:
+    if len(sounds) == 1:
+        return sounds[0]
+    return Sound(np.concatenate([resample(sound, rate).samples for sound in sounds]), rate)
+
+
+def _checked(data: bytes, limits: WavLimits) -> Layout:
+    if len(data) > limits.max_bytes:
+        raise Refused(
+            codes.TOO_LARGE,
+            f"The message has {len(data) / MEBIBYTE:.1f} MiB; at most {limits.max_bytes / MEBIBYTE:g} MiB are taken.",
+        )
+    layout = riff.layout(data)
+    if layout.seconds > limits.max_seconds:
+        raise Refused(
+            codes.TOO_LONG,
+            f"The sound is {layout.seconds:.1f} s long; at most {limits.max_seconds:g} s are taken: send it in parts.",
+        )
+    return layout
+
+
+def _is_canonical(data: bytes, layout: Layout) -> bool:
+    same = (layout.channels, layout.rate, layout.bits, layout.floating, layout.start) == (1, RATE, 16, False, 44)
+    size = layout.frames * 2
+    return (
+        same
+        and len(data) == HEADER_BYTES + size
+        and data[:4] == b"RIFF"
+        and struct.unpack_from("<I", data, 4)[0] == 36 + size
+        and struct.unpack_from("<I", data, 40)[0] == size
+    )
+
+
+def _decode(data: bytes, layout: Layout) -> Sound:
+    if layout.channels == 1 and layout.bits == 16:
+        return Sound(np.frombuffer(data, "<i2", layout.frames, layout.start), layout.rate)
+    raw = _raw(data, layout)
+    # Hostile floats overflow on the way to a mean; what comes of it is cut to full scale.
+    with np.errstate(all="ignore"):
+        wide = np.float64 if layout.floating else np.float32
+        mono = raw.reshape(layout.frames, layout.channels).mean(axis=1, dtype=wide)
+        if layout.bits == 8:
+            mono -= 128
+        mono *= _FULL if layout.floating else _FULL / 2.0 ** (raw.itemsize * 8 - 1)
+    return Sound(_to_int16(mono), layout.rate)
+
+
+def _raw(data: bytes, layout: Layout) -> NDArray[np.generic]:
+    """The samples as they are written, channels interleaved; 24-bit ones as the upper bytes of 32-bit ones."""
+    count = layout.frames * layout.channels
+    if layout.bits == 24:
+        narrow = np.frombuffer(data, np.uint8, count * 3, layout.start).reshape(count, 3)
+        wide = np.zeros((count, 4), np.uint8)
+        wide[:, 1:] = narrow
+        return wide.reshape(-1).view("<i4")
+    kind = "u1" if layout.bits == 8 else f"<{'f' if layout.floating else 'i'}{layout.bits // 8}"
+    return np.frombuffer(data, kind, count, layout.start)
+
+
+def _to_int16(samples: NDArray[np.floating]) -> NDArray[np.int16]:
+    """Round to 16 bits what is already in their scale; NaN is silence. Works in place."""
+    np.nan_to_num(samples, copy=False, nan=0.0, posinf=_FULL, neginf=-_FULL)
+    np.clip(np.rint(samples, out=samples), -_FULL, _FULL - 1, out=samples)
+    return samples.astype(np.int16)
