@@ -4,7 +4,8 @@ VoicebusError
 |- SettingsError     a setting is wrong: the operator mends it (exit code 2)
 |- StartError        a service cannot start: a port is taken, a model is missing (exit code 1)
 |- BusLost           the broker is away, or no longer ours to use (exit code 1)
-|- Unavailable       an engine is down for now: the message waits
+|- QueueFull         the stream that a message goes to has no room: the sender waits, or says busy
+|- Unavailable       an engine or the broker is down for now: the message waits
 |- Refused           the sender's fault: the message ends with `failed refused.<why>`
 `- Sick              this process cannot work any more: it hands back what it holds and ends (exit code 1)
 
@@ -28,8 +29,12 @@ class BusLost(VoicebusError):
     """The connection to the broker is gone for good, or a permission is missing."""
 
 
+class QueueFull(VoicebusError):
+    """The stream has reached its limit of unfinished work."""
+
+
 class Unavailable(VoicebusError):
-    """The engine cannot work now and may soon: a server that is away, a model still loading."""
+    """The engine or the broker cannot work now and may soon: a server that is away, a model still loading."""
 
 
 class Sick(VoicebusError):

