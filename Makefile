@@ -1,0 +1,42 @@
+# The commands of this project. Nothing but make and python3 has to be there: the set-up fetches the rest into .venv.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+# uv reads pyproject.toml here, but no settings of this machine: an index or a folder of its own must not reach the locks.
+LOCK = env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_FIND_LINKS XDG_CONFIG_HOME=/nonexistent XDG_CONFIG_DIRS=/nonexistent \
+	.voicebus/bin/uv-* pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test setup lint types lock clean
+
+help: ## show this list
+	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: .setup-demo ## ask the shipped spoken question and hear the answer
+	@$(BIN)/voicebus demo
+
+test: .setup-test ## run the tests; ARGS="-k edge" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+setup: .setup-test ## make .venv with everything in it, and stop
+
+lint: .setup-test ## check the style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .setup-test ## check the types
+	@$(BIN)/mypy
+
+lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
+	$(LOCK) pyproject.toml --extra embedded --group test -o requirements/test.lock
+	$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
+	echo setuptools | $(LOCK) - -o requirements/build.lock
+
+clean: ## remove .venv, its installer and the caches (not .voicebus' data)
+	rm -rf .venv .voicebus/bin .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: .setup-demo .setup-test
+.setup-demo .setup-test: .setup-%:
+	@command -v $(PYTHON) >/dev/null || { echo "voicebus needs Python 3.11 or newer, and there is no $(PYTHON) here: install it (Debian: apt install python3)." >&2; exit 1; }
+	@$(PYTHON) -m deploy.bootstrap $*
