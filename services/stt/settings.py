@@ -1,0 +1,46 @@
+"""The settings of speech to text."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from services.runtime.settings import Positive, Seconds
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class WhisperSettings(Struct, frozen=True):
+    """How Whisper runs."""
+
+    whisper_model: str = "base"
+    """A name (`base`, `small`, `large-v3`), a folder with a CTranslate2 model, or a hub id. `base` comes from PyPI
+    packages where they are installed; every other name is downloaded from a model hub at the first start."""
+    whisper_device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """`auto` takes a GPU where there is one."""
+    whisper_compute_type: str = ""
+    """A CTranslate2 type such as `int8`, `float16`, `int8_float16`; empty: int8 on a CPU, float16 on a GPU."""
+    whisper_beam: Count = 0
+    """Beams of the search; 0: 1 on a CPU, 5 on a GPU."""
+    whisper_threads: Positive = 1
+    """CPU threads of one transcription; STT_CONCURRENCY of them run side by side."""
+    whisper_languages: str = "en,pt"
+    """The languages that detection may choose among, ISO 639-1 codes with commas; `all`: every one the model knows.
+    A requester may name any language that the model knows."""
+    whisper_full_window: bool | None = None
+    """Show Whisper 30 s always, not the shortest window that is safe (4 to 5 times the CPU time); empty: on a GPU."""
+
+
+class SttSettings(Struct, frozen=True):
+    """What the stt service reads."""
+
+    stt_engine: Literal["", "faster-whisper", "scripted"] = ""
+    """Empty: faster-whisper. `scripted` hears SCRIPTED_TRANSCRIPT in every sound that is not silent."""
+    stt_concurrency: Positive = 2
+    """Utterances worked at once by one process."""
+    max_utterance_seconds: Seconds = 120.0
+    """The longest utterance that is taken."""
+    scripted_transcript: str = "What is the capital of France?"
+    """What the scripted transcriber hears."""
+    scripted_stt_ms: Count = 0
+    """How long the scripted transcriber takes."""
+    whisper: WhisperSettings = WhisperSettings()
