@@ -49,10 +49,12 @@ def binary() -> str:
 
 
 @asynccontextmanager
-async def start(port: int, directory: Path, *, host: str = "127.0.0.1", extra: str = "") -> AsyncIterator[Broker]:
+async def start(
+    port: int, directory: Path, *, host: str = "127.0.0.1", extra: str = "", group: int = 0
+) -> AsyncIterator[Broker]:
     """Run a broker on *port* that keeps its streams under *directory*; stop it at the end.
 
-    *extra* is added to its configuration.
+    *extra* is added to its configuration; *group* is the process group it joins, 0: one of its own.
 
     Raises: StartError with the end of the broker's log when it does not come up.
     """
@@ -61,7 +63,7 @@ async def start(port: int, directory: Path, *, host: str = "127.0.0.1", extra: s
     output = await asyncio.to_thread(_prepare, configuration, text, log)
     try:
         process = await asyncio.create_subprocess_exec(
-            binary(), "-c", os.fspath(configuration), stdout=output, stderr=output, start_new_session=True
+            binary(), "-c", os.fspath(configuration), stdout=output, stderr=output, process_group=group
         )
     finally:
         output.close()

@@ -1,0 +1,155 @@
+"""The WebSocket client of voicebus: a WAV in, an answer out. `voicebus say`, the benches and the tests share it."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Struct
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from bus_schemas import codes
+from bus_schemas.frames import Answer, Error, ErrorFrame
+from services.runtime.errors import VoicebusError
+
+SESSION_HEADER = "Voicebus-Session"
+OPEN_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+GRACE_SECONDS = 5.0
+"""The edge tells a turn that is too late itself; the client waits this much longer for it to do so."""
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+
+class Turn(Struct, frozen=True):
+    """A question and its answer."""
+
+    transcription: str
+    llama: str
+    wav: bytes
+    """The spoken reply, a WAV file."""
+
+
+class NoAnswer(VoicebusError):
+    """The edge cannot be reached, or a turn came to nothing. `code` is one of `bus_schemas.codes`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Client:
+    """One conversation with an edge.
+
+    *url* is like `ws://127.0.0.1:8000/ws`. Empty *session*, *voice* and *language* leave the choice to the edge.
+    *timeout*: seconds that an answer may take.
+    """
+
+    def __init__(
+        self, url: str, *, session: str = "", voice: str = "", language: str = "", timeout: float = ANSWER_SECONDS
+    ) -> None:
+        self.url = _with_query(
+            url, {"session": session, "voice": voice, "language": language, "timeout": f"{timeout:g}"}
+        )
+        self.timeout = timeout
+        self._connection: ClientConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises: NoAnswer."""
+        self._connection = await _open(self.url)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.connection.close()
+
+    @property
+    def connection(self) -> ClientConnection:
+        if self._connection is None:
+            raise RuntimeError("the client is not open: use `async with`")
+        return self._connection
+
+    @property
+    def session(self) -> str:
+        """The conversation's name, as the edge knows it; with it a later client goes on."""
+        response = self.connection.response
+        return response.headers.get(SESSION_HEADER, "") if response else ""
+
+    async def ask(self, wav: bytes) -> Turn:
+        """Send a question, wait for its answer.
+
+        Raises: NoAnswer; after one with the code `deadline` the connection is closed, because a late answer would be
+        taken for the next one's.
+        """
+        try:
+            async with asyncio.timeout(self.timeout + GRACE_SECONDS):
+                await self.connection.send(wav)
+                answer = await self._answer()
+                return Turn(answer.transcription, answer.llama, await self._speech())
+        except TimeoutError:
+            await self.connection.close()
+            raise NoAnswer(
+                codes.DEADLINE, f"no answer came within {self.timeout:g} s; ask again, or allow more"
+            ) from None
+        except ConnectionClosed as error:
+            raise NoAnswer(codes.UNAVAILABLE, f"the connection was closed before the answer came ({error})") from error
+
+    async def _answer(self) -> Answer:
+        frame = await self.connection.recv()
+        if isinstance(frame, bytes):
+            raise NoAnswer(codes.CRASHED, "the edge sent sound before text; is it a voicebus edge?")
+        _raise_error(frame)
+        try:
+            return msgspec.json.decode(frame, type=Answer)
+        except msgspec.DecodeError as error:
+            raise NoAnswer(
+                codes.CRASHED, f"the answer is none of voicebus ({error}); is it a voicebus edge?"
+            ) from error
+
+    async def _speech(self) -> bytes:
+        frame = await self.connection.recv()
+        if isinstance(frame, bytes):
+            return frame
+        _raise_error(frame)
+        raise NoAnswer(codes.CRASHED, "the edge sent text instead of the reply's sound")
+
+
+def _raise_error(text: str) -> None:
+    try:
+        error: Error = msgspec.json.decode(text, type=ErrorFrame).error
+    except msgspec.DecodeError:
+        return
+    raise NoAnswer(error.code, error.message)
+
+
+async def _open(url: str) -> ClientConnection:
+    try:
+        return await connect(url, open_timeout=OPEN_SECONDS, max_size=MAX_FRAME_BYTES, proxy=None)
+    except InvalidURI as error:
+        raise NoAnswer(codes.BAD_PARAMETER, f"{url!r} is no WebSocket URL such as ws://127.0.0.1:8000/ws") from error
+    except InvalidStatus as error:
+        body = bytes(error.response.body or b"").decode(errors="replace").strip()
+        _raise_error(body)
+        raise NoAnswer(
+            codes.UNAVAILABLE, f"{_place(url)} answered HTTP {error.response.status_code}: {body[:300]}"
+        ) from error
+    except TimeoutError as error:
+        raise NoAnswer(codes.UNAVAILABLE, f"nothing answers on {_place(url)} within {OPEN_SECONDS:g} s") from error
+    except (OSError, InvalidHandshake, EOFError) as error:
+        raise NoAnswer(
+            codes.UNAVAILABLE,
+            f"no voicebus answers on {_place(url)}: start one with `voicebus up`, or name another with --url",
+        ) from error
+
+
+def _with_query(url: str, values: dict[str, str]) -> str:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query)) | {name: value for name, value in values.items() if value}
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _place(url: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(query=""))

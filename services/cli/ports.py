@@ -1,0 +1,37 @@
+"""TCP ports: which are free, and one sentence when one is not."""
+
+import errno
+import socket
+
+from services.runtime.errors import StartError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def taken(port: int, host: str = LOOPBACK) -> str:
+    """Why nobody can listen on *port*; empty when it is free."""
+    try:
+        with socket.create_server((host, port)):
+            return ""
+    except OSError as error:
+        return (
+            "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        )
+
+
+def claim(name: str, port: int, host: str = LOOPBACK) -> int:
+    """Give *port* back when it is free, or any free one for 0. *name* is the setting that asks for it.
+
+    Raises: StartError, naming a port that is free.
+    """
+    reason = taken(port, host) if port else ""
+    if reason:
+        raise StartError(f"port {port} {reason}: stop that program, or set {name} to another port, as {name}={free()}")
+    return port or free()

@@ -1,0 +1,90 @@
+"""Child processes that never outlive their parent, however it ends.
+
+They live in one process group, led by `leash.py`. Grandchildren are in it too, a terminal's Ctrl-C does not reach it,
+and nothing has to be remembered: what is in the group when it is closed is killed.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from services.runtime.errors import StartError
+
+LEASH = Path(__file__).with_name("leash.py")
+
+
+class Processes(Struct, frozen=True):
+    """A group of child processes that is open."""
+
+    leash: Process
+
+    @property
+    def group(self) -> int:
+        """The process group's id: what is started with it as `process_group` ends with the others."""
+        return self.leash.pid
+
+    def kill(self) -> None:
+        """End every process at once, by force."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.group, signal.SIGKILL)
+
+    async def lost(self) -> None:
+        """Return never; raise StartError when the leash is gone, and the children with nobody to end them."""
+        await self.leash.wait()
+        raise StartError("the process that watches over the services was killed: start again")
+
+    @asynccontextmanager
+    async def run(
+        self, command: Sequence[str], environ: Mapping[str, str], output: int, stop_seconds: float
+    ) -> AsyncIterator[Process]:
+        """Run a child; at the end ask it to stop, and kill it when it has not after *stop_seconds*.
+
+        *output* is a file descriptor for what it writes, or `subprocess.PIPE`.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environ,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            process_group=self.group,
+        )
+        try:
+            yield process
+        finally:
+            await stop(process, stop_seconds)
+
+
+@asynccontextmanager
+async def group() -> AsyncIterator[Processes]:
+    """Open a group; at the end kill what is still in it."""
+    # A background process that writes to the terminal is stopped where the user has set `stty tostop`.
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    leash = await asyncio.create_subprocess_exec(sys.executable, "-I", "-S", str(LEASH), stdin=PIPE, process_group=0)
+    processes = Processes(leash)
+    try:
+        yield processes
+    finally:
+        processes.kill()
+        await leash.wait()
+
+
+async def stop(process: Process, seconds: float) -> None:
+    """Ask a process to stop, kill it when it has not after *seconds*; return when it is gone."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

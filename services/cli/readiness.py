@@ -1,0 +1,47 @@
+"""Is a service ready? What its `/readyz` says."""
+
+import asyncio
+
+import msgspec
+from msgspec import Struct
+
+from .ports import LOOPBACK
+
+ANSWER_SECONDS = 3.0
+MAX_BYTES = 64 * 1024
+
+
+class _Body(Struct, frozen=True):
+    missing: dict[str, str] = {}
+
+
+async def missing(port: int) -> str:
+    """What the service whose health is on *port* still waits for; empty when it is ready."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            status, body = await _get(port, "/readyz")
+    except TimeoutError:
+        return "does not answer"
+    except (OSError, EOFError, ValueError):
+        return "starting"
+    return "" if status == 200 else _told(body) or f"not ready (HTTP {status})"
+
+
+def _told(body: str) -> str:
+    try:
+        return "; ".join(f"{what}: {why}" for what, why in msgspec.json.decode(body, type=_Body).missing.items())
+    except msgspec.DecodeError:
+        return body.strip()[:200]
+
+
+async def _get(port: int, path: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read(MAX_BYTES)
+        while chunk := await reader.read(MAX_BYTES):
+            answer += chunk
+    finally:
+        writer.close()
+    head, _, body = answer.decode(errors="replace").partition("\r\n\r\n")
+    return int(head.split()[1]) if head else 0, body

@@ -1,0 +1,26 @@
+"""Settings of the `voicebus` command."""
+
+from msgspec import Struct
+
+from services.runtime.log import LogSettings
+from services.runtime.settings import Port, Seconds
+
+
+class CliSettings(Struct, frozen=True):
+    """What `up`, `demo` and `say` read from the environment."""
+
+    port: Port = 8000
+    """Where the edge listens; `voicebus say` talks to it there. 0: any free port."""
+    nats_url: str = ""
+    """A broker that runs already. Empty: `voicebus up` and `voicebus demo` start their own."""
+    nats_port: Port = 4222
+    """The port of the broker that `voicebus up` starts. 0: any free port."""
+    voicebus_data: str = ".voicebus"
+    """The folder of that broker's streams, and of the demo's logs."""
+    start_timeout: Seconds = 300.0
+    """How long the services may take to load their models, seconds."""
+    stop_timeout: Seconds = 10.0
+    """How long a service may take to finish what it holds when it is told to stop, seconds; then it is killed."""
+    demo_once: bool = False
+    """`voicebus demo` stops after its question, on a terminal too."""
+    log: LogSettings = LogSettings()

@@ -1,0 +1,106 @@
+"""The whole pipeline on this machine: a broker, the streams, and the four services, one process each."""
+
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+from msgspec import Struct
+
+from services.runtime import bus, settings, streams
+
+from . import broker, console, ports, progress, readiness
+from .children import Child, Relay, kept
+from .processes import Processes, group
+
+SERVICES = ("edge", "stt", "llm", "tts")
+
+log = structlog.get_logger()
+
+
+class Plan(Struct, frozen=True):
+    """Where the pipeline is to run."""
+
+    port: int
+    """The edge's."""
+    nats_port: int
+    nats_url: str
+    """A broker that runs already; empty: one of our own on `nats_port`."""
+    data: Path
+    start_seconds: float
+    stop_seconds: float
+    relay: Relay = console.relay
+    """Takes what the services write."""
+
+    @property
+    def broker_url(self) -> str:
+        """Where the services find the broker."""
+        return self.nats_url or f"nats://{ports.LOOPBACK}:{self.nats_port}"
+
+    @property
+    def url(self) -> str:
+        """Where a client talks to the edge."""
+        return f"ws://{ports.LOOPBACK}:{self.port}/ws"
+
+
+@asynccontextmanager
+async def running(plan: Plan) -> AsyncIterator[None]:
+    """Start everything, begin when all is ready; at the end stop the services, then the broker.
+
+    Raises: StartError, SettingsError, BusLost.
+    """
+    environ = _environ(plan)
+    async with AsyncExitStack() as stack:
+        processes = await stack.enter_async_context(group())
+        own = [] if plan.nats_url else [_broker(plan, processes)]
+        services = [_service(name, plan, processes, environ) for name in SERVICES]
+        with progress.shown([*own, *services]):
+            await stack.enter_async_context(kept(own, plan.start_seconds))
+            for difference in await make_streams(environ):
+                log.warning("stream_differs", difference=difference)
+            await stack.enter_async_context(kept(services, plan.start_seconds))
+        yield
+
+
+async def make_streams(environ: Mapping[str, str]) -> list[str]:
+    """Make the streams that are missing; what stands differently from the table is told, and left as it is.
+
+    Raises: StartError, SettingsError.
+    """
+    connection = settings.load(bus.BusSettings, environ)
+    limits = settings.load(streams.StreamSettings, environ)
+    async with bus.connect(connection, "setup") as connected:
+        return await streams.setup(connected.jetstream, limits)
+
+
+def _environ(plan: Plan) -> dict[str, str]:
+    environ = settings.environment() | {"NATS_URL": plan.broker_url, "PORT": str(plan.port)}
+    if console.interactive() and not environ.get("LOG_FORMAT"):
+        environ["LOG_FORMAT"] = "console"
+    return environ
+
+
+def _broker(plan: Plan, processes: Processes) -> Child:
+    @asynccontextmanager
+    async def open_broker() -> AsyncIterator[Process]:
+        async with broker.start(plan.nats_port, plan.data / "nats", group=processes.group) as started:
+            yield started.process
+
+    async def missing() -> str:
+        return ""  # broker.start gives it when it answers
+
+    return Child("broker", open_broker, missing, plan.relay)
+
+
+def _service(name: str, plan: Plan, processes: Processes, environ: Mapping[str, str]) -> Child:
+    health = ports.free()
+    own = {**environ, "HEALTH_PORT": str(health)}
+    command = [sys.executable, "-m", f"services.{name}"]
+    return Child(
+        name,
+        lambda: processes.run(command, own, PIPE, plan.stop_seconds),
+        lambda: readiness.missing(plan.port if name == "edge" else health),
+        plan.relay,
+    )
