@@ -1,0 +1,252 @@
+"""One conversation over one socket, without the socket: what comes in goes in, what is to be done comes out.
+
+Frames, events of the bus and the time are given to a `Session`; it gives back actions. It touches nothing itself.
+Turns are answered in the order of their frames, and one turn is on the bus at a time.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from bus_schemas import Cancel, Event, Failed, Step, Utterance, codes, names
+from bus_schemas.frames import Error
+
+from .answer import Answer, Assembly
+
+STOPPING = Error(codes.UNAVAILABLE, "The service is stopping: connect again and repeat the request.")
+
+
+class Wishes(Struct, frozen=True):
+    """Who asks, and what the address of the socket asked for."""
+
+    origin: str
+    session: str
+    voice: str = ""
+    language: str = ""
+    timeout_ms: int = 60_000
+
+
+class Limits(Struct, frozen=True):
+    """What a session may hold."""
+
+    waiting: int = 4
+    """Turns that wait while one runs."""
+    silence: float = 3.0
+    """Seconds without an event after which a running turn's events are read from the stream."""
+
+
+class Publish(Struct, frozen=True):
+    """Store the utterance on the bus; when that fails, call `Session.fail`."""
+
+    utterance: Utterance
+
+
+class Tell(Struct, frozen=True):
+    """Tell the stages that nobody waits any more."""
+
+    cancel: Cancel
+
+
+class Recover(Struct, frozen=True):
+    """Read from the stream what the socket's turn may have missed."""
+
+    turn: str
+
+
+class SendAnswer(Struct, frozen=True):
+    """Send the text and the sound, then call `Session.sent`."""
+
+    turn: str
+    answer: Answer
+
+
+class SendError(Struct, frozen=True):
+    """Send an error frame, then call `Session.sent`."""
+
+    error: Error
+
+
+class Report(Struct, frozen=True):
+    """A turn is over: log and count it."""
+
+    turn: str
+    """Empty when the frame never became a turn."""
+    outcome: str
+    """`answered`, `silent`, `refused`, `failed` or `closed`."""
+    code: str = ""
+    stage: str = ""
+    """Which stage failed."""
+    trail: tuple[Step, ...] = ()
+    seconds: float = 0.0
+    """From the frame to the end of its reply."""
+
+
+class Leave(Struct, frozen=True):
+    """Nothing is left to do and the service stops: close the socket."""
+
+
+Action = Publish | Tell | Recover | SendAnswer | SendError | Report | Leave
+
+
+class _Waiting(Struct, frozen=True):
+    utterance: bytes | Error
+    since: float
+
+
+class _Turn(Struct):
+    """The turn that is on the bus."""
+
+    name: str
+    since: float
+    deadline: float
+    quiet: float
+    """When its silence becomes suspicious."""
+    assembly: Assembly
+
+
+class _Leaving(Struct, frozen=True):
+    """A reply that is on its way to the client."""
+
+    report: Report
+    since: float
+
+
+class Session:
+    """Times are seconds of any clock that only goes forward."""
+
+    def __init__(self, wishes: Wishes, limits: Limits, fresh: Callable[[], str] = names.fresh) -> None:
+        self.wishes = wishes
+        self._limits = limits
+        self._fresh = fresh
+        self._waiting: deque[_Waiting] = deque()
+        self._turn: _Turn | None = None
+        self._leaving: _Leaving | None = None
+        self._stopping = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the next frame is to hear `busy` at once."""
+        return not self._idle and len(self._waiting) >= self._limits.waiting
+
+    @property
+    def turn(self) -> str:
+        """The turn that is on the bus; empty when none is."""
+        return self._turn.name if self._turn else ""
+
+    @property
+    def wakes(self) -> float | None:
+        """When `tick` has something to do."""
+        return min(self._turn.deadline, self._turn.quiet) if self._turn else None
+
+    @property
+    def _idle(self) -> bool:
+        return self._turn is None and self._leaving is None
+
+    def heard(self, utterance: bytes | Error, now: float) -> list[Action]:
+        """A frame came: a normalised WAV, or what is wrong with it; both are answered in their place."""
+        self._waiting.append(_Waiting(STOPPING if self._stopping else utterance, now))
+        return self._next(now)
+
+    def event(self, event: Event, now: float) -> list[Action]:
+        """An event came from the bus; only the running turn's mean anything, and repeats mean nothing."""
+        turn = self._turn
+        if turn is None or event.turn != turn.name or isinstance(event, Utterance | Cancel):
+            return []
+        turn.quiet = now + self._limits.silence
+        match turn.assembly.add(event):
+            case Answer() as answer:
+                self._turn = None
+                outcome = "answered" if answer.transcription or answer.reply else "silent"
+                self._leaving = _Leaving(Report(turn.name, outcome, trail=answer.trail), turn.since)
+                return [SendAnswer(turn.name, answer)]
+            case Failed() as failed:
+                return self._fail(turn, Error(failed.code, failed.message), failed.stage, failed.trail)
+        return []
+
+    def fail(self, turn: str, error: Error) -> list[Action]:
+        """The edge itself could not do its part of *turn*; nothing happens when that turn is over."""
+        if self._turn is not None and self._turn.name == turn:
+            return self._fail(self._turn, error, "edge")
+        return []
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed."""
+        turn = self._turn
+        if turn is None:
+            return []
+        if now >= turn.deadline:
+            seconds = self.wishes.timeout_ms / 1000
+            message = f"No answer came within {seconds:g} s: ask again, or allow more with ?timeout=."
+            return self._fail(turn, Error(codes.DEADLINE, message), "edge")
+        if now >= turn.quiet:
+            turn.quiet = now + self._limits.silence
+            return [Recover(turn.name)]
+        return []
+
+    def sent(self, now: float, outcome: str = "", code: str = "") -> list[Action]:
+        """The reply has left; *outcome* and *code* say so when it was not the one that was to leave."""
+        return [*self._left(now, outcome, code), *self._next(now)]
+
+    def stop(self, now: float) -> list[Action]:
+        """Take no more turns; what runs may finish, what waits is told."""
+        self._stopping = True
+        self._waiting = deque(_Waiting(STOPPING, waiting.since) for waiting in self._waiting)
+        return self._next(now)
+
+    def closed(self, now: float) -> list[Action]:
+        """The socket is gone."""
+        turn, self._turn = self._turn, None
+        self._waiting.clear()
+        if turn is not None:
+            return [Tell(self._cancel(turn)), Report(turn.name, "closed", seconds=now - turn.since)]
+        return self._left(now, "closed")
+
+    def _left(self, now: float, outcome: str = "", code: str = "") -> list[Action]:
+        leaving, self._leaving = self._leaving, None
+        if leaving is None:
+            return []
+        report = leaving.report
+        return [
+            msgspec.structs.replace(
+                report, outcome=outcome or report.outcome, code=code or report.code, seconds=now - leaving.since
+            )
+        ]
+
+    def _next(self, now: float) -> list[Action]:
+        if not self._idle:
+            return []
+        if not self._waiting:
+            return [Leave()] if self._stopping else []
+        waiting = self._waiting.popleft()
+        if isinstance(waiting.utterance, Error):
+            report = Report("", _outcome(waiting.utterance.code), waiting.utterance.code, stage="edge")
+            self._leaving = _Leaving(report, waiting.since)
+            return [SendError(waiting.utterance)]
+        return [Publish(self._begin(waiting.utterance, waiting.since, now))]
+
+    def _begin(self, wav: bytes, since: float, now: float) -> Utterance:
+        wishes, name = self.wishes, self._fresh()
+        self._turn = _Turn(name, since, now + wishes.timeout_ms / 1000, now + self._limits.silence, Assembly())
+        return Utterance(
+            origin=wishes.origin,
+            session=wishes.session,
+            turn=name,
+            language=wishes.language,
+            voice=wishes.voice,
+            wav=wav,
+            timeout_ms=wishes.timeout_ms,
+        )
+
+    def _fail(self, turn: _Turn, error: Error, stage: str, trail: tuple[Step, ...] = ()) -> list[Action]:
+        self._turn = None
+        self._leaving = _Leaving(Report(turn.name, _outcome(error.code), error.code, stage, trail), turn.since)
+        return [Tell(self._cancel(turn)), SendError(error)]
+
+    def _cancel(self, turn: _Turn) -> Cancel:
+        return Cancel(origin=self.wishes.origin, session=self.wishes.session, turn=turn.name)
+
+
+def _outcome(code: str) -> str:
+    return "refused" if code.startswith(codes.REFUSED) else "failed"
