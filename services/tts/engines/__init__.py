@@ -3,7 +3,11 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from services.runtime.errors import SettingsError
 from services.runtime.wav import Sound
+
+from .. import voices
+from ..settings import TtsSettings, engine
 
 
 class Speaker(Protocol):
@@ -12,7 +16,7 @@ class Speaker(Protocol):
     def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
         """Speak one sentence in pieces, in order. Closing the generator stops the engine within a piece.
 
-        *voice* is a name of `audios/voices.toml`; *language* is ISO 639-1.
+        *voice* is a name of `audios/voices.toml`; *language* is ISO 639-1, empty for the voice's own.
 
         Raises: Refused for a voice or a language that nobody here has; Unavailable.
         """
@@ -25,3 +29,24 @@ class Speaker(Protocol):
     async def close(self) -> None:
         """Give back what the engine holds."""
         ...
+
+
+def load(settings: TtsSettings) -> Speaker:
+    """Load the engine of *settings*: seconds of blocking work, so call it off the event loop.
+
+    Raises: SettingsError, StartError.
+    """
+    catalogue = voices.read(settings.voices_dir)
+    voices.check_default(catalogue, settings.voice_name)
+    name, why = engine(settings)
+    match name:
+        case "embedded":
+            from . import embedded
+
+            return embedded.load(settings, catalogue)
+        case "scripted":
+            from .scripted import Scripted
+
+            return Scripted(settings, catalogue)
+        case "xtts":
+            raise SettingsError(f"{why}: xtts is not in this version yet; take embedded, or leave TTS_ENGINE empty")

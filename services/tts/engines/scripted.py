@@ -1,0 +1,48 @@
+"""Timed tones in place of speech: as long as the text, after a set time. For tests, demos of the bus and benches."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import numpy as np
+
+from services.runtime.wav import Sound
+
+from .. import voices
+from ..settings import TtsSettings
+from ..voices import Voices
+
+RATE = 24_000
+WORDS_PER_PIECE = 8
+"""A usual sentence is one or two pieces, so that whoever assembles them has something to do."""
+
+_HERTZ = 440.0
+_LEVEL = 6_000
+
+
+class Scripted:
+    """A speaker that needs no model: the same text is always the same sound."""
+
+    def __init__(self, settings: TtsSettings, catalogue: Voices) -> None:
+        self._catalogue = catalogue
+        self._words_per_second = settings.scripted_tts_words_per_second
+        self._service_s = settings.scripted_tts_ms / 1000
+
+    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
+        """Every language is spoken. Raises: Refused for an unknown voice."""
+        voices.find(self._catalogue, voice)
+        words = max(1, len(text.split()))
+        pieces = [min(WORDS_PER_PIECE, words - start) for start in range(0, words, WORDS_PER_PIECE)]
+        for count in pieces:
+            await asyncio.sleep(self._service_s / len(pieces))
+            yield _tone(count / self._words_per_second)
+
+    async def probe(self) -> None:
+        """There is nothing that could be away."""
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def _tone(seconds: float) -> Sound:
+    time = np.arange(round(seconds * RATE)) / RATE
+    return Sound((np.sin(2 * np.pi * _HERTZ * time) * _LEVEL).astype(np.int16), RATE)
