@@ -1,0 +1,38 @@
+"""Which turns nobody waits for any more: bounded, lossy, only ever a saving."""
+
+import time
+from collections import OrderedDict
+
+from bus_schemas import Cancel, Event
+
+MOST = 10_000
+
+Key = tuple[str, str, str]
+
+
+class Cancelled:
+    """Remembers the last cancels."""
+
+    def __init__(self) -> None:
+        self._at: OrderedDict[Key, float] = OrderedDict()
+
+    def add(self, cancel: Cancel) -> None:
+        """Remember a cancel of a turn, or, with an empty turn, of a session until now."""
+        key = (cancel.origin, cancel.session, cancel.turn)
+        self._at[key] = time.time()
+        self._at.move_to_end(key)
+        while len(self._at) > MOST:
+            self._at.popitem(last=False)
+
+    def has(self, event: Event, stored_at: float) -> bool:
+        """Whether *event*, stored at *stored_at* (seconds since 1970), is of a turn that was cancelled."""
+        if (event.origin, event.session, event.turn) in self._at:
+            return True
+        return stored_at < self._at.get((event.origin, event.session, ""), 0.0)
+
+
+def concerns(cancel: Cancel, event: Event) -> bool:
+    """Whether *cancel* ends the turn of *event*."""
+    if (cancel.origin, cancel.session) != (event.origin, event.session):
+        return False
+    return not cancel.turn or cancel.turn == event.turn

@@ -1,0 +1,93 @@
+"""A message out of a work queue: what the broker says of it, and the ways to settle it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from bus_schemas import Dead, Event, codec
+
+BEAT_SECONDS = 2.0
+"""A third of the default `ack_wait`: two beats may be lost."""
+
+
+class Delivery(Struct, frozen=True):
+    """One delivery of one message."""
+
+    message: Msg
+    sequence: int
+    """Its number in the stream."""
+    deliveries: int
+    """How often it was delivered, this time included; the count can roll back when the broker is killed."""
+    stored_at: float
+    """When the broker stored it, seconds since 1970."""
+
+
+def of(message: Msg) -> Delivery:
+    """What the broker says of *message*."""
+    told = message.metadata
+    return Delivery(message, told.sequence.stream, told.num_delivered, told.timestamp.timestamp())
+
+
+def event(delivery: Delivery) -> Event:
+    """The event that was delivered. Raises: BadSubject, NotAnEvent."""
+    message, at = delivery.message, round(delivery.stored_at * 1000)
+    return codec.decode(message.subject, message.data, message.headers, sequence=delivery.sequence, time_ms=at)
+
+
+def dead(delivery: Delivery, *, origin: str, session: str, turn: str, stage: str, code: str, reason: str) -> Dead:
+    """The dead letter that keeps the message."""
+    message = delivery.message
+    return Dead(
+        origin=origin,
+        session=session,
+        turn=turn or f"{delivery.sequence}-{round(delivery.stored_at * 1000):x}",
+        stage=stage,
+        code=code,
+        reason=reason,
+        subject=message.subject,
+        sequence=delivery.sequence,
+        deliveries=delivery.deliveries,
+        headers=codec.plain(message.headers),
+        body=message.data,
+    )
+
+
+@asynccontextmanager
+async def kept(delivery: Delivery) -> AsyncIterator[None]:
+    """Tell the broker that the message is being worked on, for as long as this lasts."""
+    beat = asyncio.create_task(_beat(delivery), name="in-progress")
+    try:
+        yield
+    finally:
+        beat.cancel()
+        await asyncio.gather(beat, return_exceptions=True)
+
+
+async def ack(delivery: Delivery) -> None:
+    """It is done, or nobody waits for it."""
+    with contextlib.suppress(NatsError, ConnectionError):
+        await delivery.message.ack()
+
+
+async def nak(delivery: Delivery, seconds: float) -> None:
+    """Give it back, to be delivered again after *seconds*."""
+    with contextlib.suppress(NatsError, ConnectionError):
+        await delivery.message.nak(delay=max(seconds, 0.001))
+
+
+async def term(delivery: Delivery) -> None:
+    """It is never to be delivered again."""
+    with contextlib.suppress(NatsError, ConnectionError):
+        await delivery.message.term()
+
+
+async def _beat(delivery: Delivery) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        with contextlib.suppress(NatsError, ConnectionError):
+            await delivery.message.in_progress()

@@ -1,0 +1,78 @@
+"""`/healthz`, `/readyz` and `/metrics`, answered by the same small web server in every service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from .errors import StartError
+
+JSON = "application/json"
+
+
+class Readiness:
+    """What this service still lacks; ready when nothing is missing."""
+
+    def __init__(self) -> None:
+        self._missing: dict[str, str] = {}
+
+    def lack(self, what: str, why: str) -> None:
+        """*what* is missing; *why* is a sentence for an operator."""
+        self._missing[what] = why
+
+    def have(self, what: str) -> None:
+        """*what* is there now."""
+        self._missing.pop(what, None)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Each thing that is missing, and why."""
+        return dict(self._missing)
+
+
+def respond(request: Request, readiness: Readiness) -> Response | None:
+    """The answer to a health path; None when the path is another."""
+    match urlsplit(request.path).path:
+        case "/healthz":
+            return response(HTTPStatus.OK, b'{"alive":true}')
+        case "/readyz":
+            missing = readiness.missing
+            status = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
+            return response(status, msgspec.json.encode({"ready": not missing, "missing": missing}))
+        case "/metrics":
+            return response(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
+    return None
+
+
+def response(status: HTTPStatus, body: bytes, content_type: str = JSON) -> Response:
+    """An HTTP response that ends its connection."""
+    headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
+    return Response(status.value, status.phrase, headers, body)
+
+
+@asynccontextmanager
+async def listen(host: str, port: int, readiness: Readiness) -> AsyncIterator[int]:
+    """Serve the health paths of a service that has no other server; gives the port.
+
+    Raises: StartError when the port is taken.
+    """
+
+    def answer(_: ServerConnection, request: Request) -> Response:
+        found = respond(request, readiness)
+        return found or response(HTTPStatus.NOT_FOUND, b'{"paths":["/healthz","/readyz","/metrics"]}')
+
+    async def nobody(connection: ServerConnection) -> None:
+        await connection.close()
+
+    try:
+        server = await serve(nobody, host, port, process_request=answer)
+    except OSError as error:
+        raise StartError(f"port {port} of {host} is taken or forbidden ({error.strerror}); set HEALTH_PORT") from error
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])

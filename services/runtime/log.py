@@ -1,0 +1,50 @@
+"""Structured logs: coloured lines on a terminal, JSON off it; always on stderr, never a transcript at INFO."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from msgspec import Struct
+from structlog.typing import Processor
+
+
+class LogSettings(Struct, frozen=True):
+    """What is logged."""
+
+    debug_mode: bool = False
+    """true: log everything, transcripts and replies too."""
+    log_format: Literal["", "console", "json"] = ""
+    """console or json; empty: console on a terminal, JSON off it."""
+
+
+def configure(settings: LogSettings, service: str) -> None:
+    """Set logging up for this process; the standard library's `logging` goes the same way."""
+    level = logging.DEBUG if settings.debug_mode else logging.INFO
+    console = sys.stderr.isatty() if not settings.log_format else settings.log_format == "console"
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, _renderer(console)]
+        if not console
+        else [*shared, _renderer(console)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(console)],
+            foreign_pre_chain=shared,
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _renderer(console: bool) -> Processor:
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()

@@ -1,0 +1,154 @@
+"""How a service runs: settings, logs, health, bus, stage, worker; from its start to the end of its drain."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar
+
+import structlog
+from msgspec import Struct
+
+from . import bus, health, log, settings
+from .bus import Bus, BusSettings
+from .errors import SettingsError, VoicebusError
+from .health import Readiness
+from .log import LogSettings
+from .settings import Port
+from .stage import Stage
+from .worker import Worker, WorkerSettings
+
+logger = structlog.get_logger()
+
+
+class RuntimeSettings(Struct, frozen=True):
+    """What every service needs."""
+
+    bus: BusSettings = BusSettings()
+    log: LogSettings = LogSettings()
+    worker: WorkerSettings = WorkerSettings()
+    health_host: str = "127.0.0.1"
+    """Where a worker's health pages listen."""
+    health_port: Port = 0
+    """The port of a worker's health pages; 0: any free one, named in the log."""
+
+
+S = TypeVar("S", bound=Struct)
+OpenStage = Callable[[S, Bus], AbstractAsyncContextManager[Stage]]
+Service = Callable[[S, asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def run(name: str, kind: type[S], service: Service[S]) -> int:
+    """Run a service until SIGTERM or Ctrl-C; returns the exit code: 0 drained, 1 failed, 2 bad settings."""
+    try:
+        wanted = settings.load(kind)
+    except SettingsError as error:
+        print(f"voicebus {name}: {error}", file=sys.stderr)  # noqa: T201  # logs have no settings yet
+        return 2
+    log.configure(_log_settings(wanted), name)
+    failures: list[VoicebusError] = []
+    try:
+        asyncio.run(_until_signal(wanted, service))
+    except* VoicebusError as group:
+        failures = _leaves(group)
+    for failure in failures:
+        logger.error("service_failed", error=str(failure), kind=type(failure).__name__)
+    return 1 if failures else 0
+
+
+def main(name: str, kind: type[S], open_stage: OpenStage[S]) -> int:
+    """Run a worker service; *open_stage* loads its engine and gives its stage."""
+
+    async def service(wanted: S, stopping: asyncio.Event) -> None:
+        await work(name, wanted, runtime_of(wanted), open_stage, stopping)
+
+    return run(name, kind, service)
+
+
+async def work(
+    name: str,
+    wanted: S,
+    runtime: RuntimeSettings,
+    open_stage: OpenStage[S],
+    stopping: asyncio.Event,
+) -> None:
+    """A worker service, from its start to its end.
+
+    Raises: VoicebusError, alone or in a group.
+    """
+    readiness = Readiness()
+    readiness.lack("bus", "connecting")
+    readiness.lack("engine", "loading")
+    async with health.listen(runtime.health_host, runtime.health_port, readiness) as port:
+        logger.info("service_started", health_port=port)
+        worker_name = runtime.worker.worker_name or _worker_name()
+        async with bus.connect(runtime.bus, f"voicebus-{name}") as connection:
+            readiness.have("bus")
+            async with _unless_stopped(open_stage(wanted, connection), stopping) as stage:
+                if stage is None:
+                    return
+                readiness.have("engine")
+                logger.info("service_ready", worker=worker_name)
+                await _work(Worker(connection, stage, runtime.worker, readiness, worker_name), connection, stopping)
+    logger.info("service_stopped")
+
+
+async def _work(worker: Worker, connection: Bus, stopping: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        lost = group.create_task(connection.lost(), name="bus-lost")
+        await worker.run(stopping)
+        lost.cancel()
+
+
+@asynccontextmanager
+async def _unless_stopped(
+    opening: AbstractAsyncContextManager[Stage], stopping: asyncio.Event
+) -> AsyncIterator[Stage | None]:
+    """The stage; None when the service was told to stop while its engine was still loading."""
+    stage = asyncio.create_task(opening.__aenter__(), name="load-engine")
+    stop = asyncio.create_task(stopping.wait(), name="stop-while-loading")
+    await asyncio.wait({stage, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not stage.done():
+        stage.cancel()
+        await asyncio.gather(stage, return_exceptions=True)
+        yield None
+        return
+    opened = stage.result()
+    try:
+        yield opened
+    finally:
+        await opening.__aexit__(None, None, None)
+
+
+async def _until_signal(wanted: S, service: Service[S]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await service(wanted, stopping)
+
+
+def runtime_of(wanted: Struct) -> RuntimeSettings:
+    """The runtime's part of a service's settings."""
+    runtime = getattr(wanted, "runtime", None)
+    return runtime if isinstance(runtime, RuntimeSettings) else RuntimeSettings()
+
+
+def _log_settings(wanted: Struct) -> LogSettings:
+    return runtime_of(wanted).log
+
+
+def _worker_name() -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{socket.gethostname()}-{os.getpid()}")
+
+
+def _leaves(group: BaseExceptionGroup[VoicebusError]) -> list[VoicebusError]:
+    found: list[VoicebusError] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

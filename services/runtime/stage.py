@@ -1,0 +1,42 @@
+"""What a stage is: a function from one event to a stream of events."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bus_schemas import Event, Step
+
+# A stage handles its own kind of event; the worker only ever gives it that kind.
+Handle = Callable[[Any], AsyncGenerator[Event, None]]
+
+
+class Stage(Struct, frozen=True):
+    """A stage, ready to work. The worker knows nothing of audio, text or engines."""
+
+    name: str
+    stream: str
+    """Where its work comes from; its consumer there has the stage's name."""
+    consumes: type[Event]
+    handle: Handle
+    credit: int
+    """How many events it really works on at once."""
+    probe: Callable[[], Awaitable[None]]
+    """Return when the engine can work. Raises: Unavailable."""
+
+
+def follow(output: Event, cause: Event, step: Step) -> Event:
+    """*output* as a consequence of *cause*: the same turn, and one more step in its trail."""
+    return msgspec.structs.replace(
+        output,
+        origin=cause.origin,
+        session=cause.session,
+        turn=cause.turn,
+        run=cause.run,
+        attempt=output.attempt or cause.attempt,
+        language=output.language or cause.language,
+        voice=output.voice or cause.voice,
+        deadline=output.deadline or cause.deadline,
+        trail=(*cause.trail, step),
+    )

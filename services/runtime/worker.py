@@ -1,0 +1,269 @@
+"""The worker: it takes events out of a work queue, lets a stage handle them, and settles each in exactly one way.
+
+The rules:
+
+finished          every output was published and confirmed by the broker, then the event is acked.
+no room           downstream, or the broker is away: wait in place and publish the same message again, until the
+                  deadline. Done work is never done again, and the held credit is the back-pressure.
+`Unavailable`     the engine is down: given back with a delay; the worker stops pulling and is not ready until a probe
+                  of its engine succeeds. The deadline ends the waiting, not a count.
+`Refused`         the sender's fault: `failed`, never again.
+a crash           given back once, then `failed` and a dead letter. Two in a row of different messages, or `Sick`: the
+                  worker hands back what it holds and ends with an error; who started it starts it again.
+no event          a dead letter (and `failed` where a turn is known), never again.
+delivered before  worked on alone, so that a message that kills its worker takes no other with it; a fresh worker asks
+                  for one message at a time until it has settled one that was never delivered before. After
+                  MAX_DELIVERIES it is not worked on any more: `failed`, a dead letter.
+past its deadline `failed deadline`, without engine time.
+cancelled         dropped; who cancelled knows. A cancel saves work, it never decides.
+SIGTERM           take no more, finish, give back what cannot finish in time.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from contextlib import aclosing
+
+import structlog
+from msgspec import Struct
+from nats.aio.msg import Msg
+
+from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codec, subjects
+
+from . import delivery, metrics, settle
+from .alone import Room
+from .bus import Bus
+from .cancelled import Cancelled, concerns
+from .delivery import Delivery
+from .errors import Refused, Sick, Unavailable
+from .health import Readiness
+from .pull import Pull
+from .settings import Positive, Seconds
+from .stage import Stage, follow
+
+RETRY_SECONDS = 1.0
+"""How long a crashed event rests before its second try."""
+PROBE_SECONDS = 5.0
+"""The longest pause between two probes of an engine that is down."""
+EXCUSES = 1000
+
+log = structlog.get_logger()
+
+
+class WorkerSettings(Struct, frozen=True):
+    """How a stage works its queue."""
+
+    worker_name: str = ""
+    """The worker's name in trails and logs; empty: host name and process id."""
+    max_deliveries: Positive = 5
+    """After so many deliveries an event is given up."""
+    drain_seconds: Seconds = 8.0
+    """After SIGTERM, how long what runs may go on."""
+
+
+class Worker:
+    """One stage at work; `run` lasts until it is told to stop."""
+
+    def __init__(self, bus: Bus, stage: Stage, settings: WorkerSettings, readiness: Readiness, name: str) -> None:
+        self._bus = bus
+        self._stage = stage
+        self._settings = settings
+        self._readiness = readiness
+        self._name = name
+        self._room = Room(stage.credit)
+        self._pull = Pull(bus, stage.stream, stage.name, 1, self._take)
+        self._cancelled = Cancelled()
+        self._holding: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Event] = {}
+        self._excused: OrderedDict[int, int] = OrderedDict()
+        self._crashed = 0
+        self._sick: Sick | None = None
+        self._stop = asyncio.Event()
+        self._recovery: asyncio.Task[None] | None = None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until *stopping*, then drain.
+
+        Raises: Sick when this process should not go on.
+        """
+        cancels = await self._bus.client.subscribe(subjects.every(Cancel), cb=self._on_cancel)
+        async with asyncio.TaskGroup() as group, self._pull:
+            self._group = group
+            watch = group.create_task(self._watch(stopping), name="worker-watch")
+            await self._stop.wait()
+            watch.cancel()
+            self._readiness.lack("worker", "it is stopping")
+            await self._pull.stop()
+            await self._drain()
+        await cancels.unsubscribe()
+        if self._sick is not None:
+            raise self._sick
+
+    async def _watch(self, stopping: asyncio.Event) -> None:
+        """Stop when told, and keep readiness true to what the consumer says."""
+        while not stopping.is_set():
+            if self._pull.reachable:
+                self._readiness.have("queue")
+            else:
+                self._readiness.lack("queue", f"no consumer {self._stage.name} on {self._stage.stream}: voicebus setup")
+            try:
+                await asyncio.wait_for(stopping.wait(), 1.0)
+            except TimeoutError:
+                continue
+        self._stop.set()
+
+    async def _drain(self) -> None:
+        if self._recovery is not None:
+            self._recovery.cancel()
+        if self._holding:
+            await asyncio.wait(self._holding, timeout=0 if self._sick else self._settings.drain_seconds)
+        for task in self._holding:
+            task.cancel()
+
+    def _take(self, message: Msg) -> None:
+        task = self._group.create_task(self._hold(delivery.of(message)), name=f"{self._stage.name} {message.subject}")
+        self._holding.add(task)
+        task.add_done_callback(self._holding.discard)
+
+    async def _hold(self, held: Delivery) -> None:
+        """Keep a message from its delivery to its settling."""
+        if held.deliveries > 1:
+            self._pull.give_credit(1)
+            metrics.REDELIVERIES.labels(self._stage.name).inc()
+        try:
+            if self._stop.is_set():
+                await delivery.nak(held, 0)
+                return
+            async with delivery.kept(held):
+                outcome = await self._work(held)
+            metrics.EVENTS.labels(self._stage.name, outcome).inc()
+            if held.deliveries == 1:
+                self._pull.give_credit(self._stage.credit)
+        except asyncio.CancelledError:
+            await delivery.nak(held, 0)
+            if not self._stop.is_set():
+                raise
+        finally:
+            self._pull.release()
+
+    async def _work(self, held: Delivery) -> str:
+        """Work on one message; returns how it ended."""
+        try:
+            event = delivery.event(held)
+        except (BadSubject, NotAnEvent) as error:
+            return await settle.not_an_event(self._bus, held, self._stage.name, str(error))
+        if held.deliveries - self._excused.get(held.sequence, 0) > self._settings.max_deliveries:
+            reason = f"it was delivered {held.deliveries} times and never finished; its workers died or hung"
+            return await settle.give_up(self._bus, held, event, self._stage.name, reason)
+        async with self._room.enter(alone=held.deliveries > 1):
+            started = time.time()
+            metrics.QUEUE.labels(self._stage.name).observe(max(0.0, started - held.stored_at))
+            outcome = await self._once(held, event, started)
+            seconds = time.time() - started
+        metrics.SERVICE.labels(self._stage.name).observe(seconds)
+        log.info(
+            "event_handled",
+            stage=self._stage.name,
+            outcome=outcome,
+            origin=event.origin,
+            session=event.session,
+            turn=event.turn,
+            service_ms=round(seconds * 1000, 1),
+        )
+        return outcome
+
+    async def _once(self, held: Delivery, event: Event, started: float) -> str:
+        due = settle.due(event, held.stored_at)
+        if self._cancelled.has(event, held.stored_at):
+            await delivery.ack(held)
+            return "cancelled"
+        if due <= started:
+            return await settle.too_late(self._bus, held, event, self._stage.name)
+        work = asyncio.create_task(self._handle(held, event, started), name=f"handle {event.turn}")
+        self._running[work] = event
+        try:
+            async with asyncio.timeout(due - started) as limit:
+                await work
+        except asyncio.CancelledError:
+            if not self._cancelled.has(event, held.stored_at):
+                raise
+            await delivery.ack(held)
+            return "cancelled"
+        except Exception as error:
+            if limit.expired():
+                return await settle.too_late(self._bus, held, event, self._stage.name)
+            return await self._failed(held, event, error)
+        finally:
+            del self._running[work]
+        self._crashed = 0
+        await delivery.ack(held)
+        return "finished"
+
+    async def _handle(self, held: Delivery, event: Event, started: float) -> None:
+        queue_ms = round(max(0.0, started - held.stored_at) * 1000, 1)
+        async with aclosing(self._stage.handle(event)) as outputs:
+            async for output in outputs:
+                service_ms = round((time.time() - started) * 1000, 1)
+                step = Step(stage=self._stage.name, worker=self._name, queue_ms=queue_ms, service_ms=service_ms)
+                await settle.publish(self._bus, follow(output, event, step), self._stage.name)
+
+    async def _failed(self, held: Delivery, event: Event, error: Exception) -> str:
+        match error:
+            case Unavailable():
+                return await self._away(held, str(error))
+            case Refused():
+                return await settle.refuse(self._bus, held, event, self._stage.name, error)
+            case Sick():
+                self._fall_sick(error)
+                await delivery.nak(held, 0)
+                return "sick"
+        log.error("handler_crashed", stage=self._stage.name, turn=event.turn, exc_info=error)
+        if self._crashed not in (0, held.sequence):
+            self._fall_sick(Sick(f"two messages in a row crashed {self._stage.name}; the last with {error!r}"))
+        self._crashed = held.sequence
+        if held.deliveries == 1:
+            await delivery.nak(held, RETRY_SECONDS)
+            return "crashed"
+        return await settle.give_up(self._bus, held, event, self._stage.name, f"{type(error).__name__}: {error}")
+
+    async def _away(self, held: Delivery, reason: str) -> str:
+        self._excused[held.sequence] = self._excused.get(held.sequence, 0) + 1
+        while len(self._excused) > EXCUSES:
+            self._excused.popitem(last=False)
+        await delivery.nak(held, min(2.0**held.deliveries / 2, PROBE_SECONDS))
+        self._pull.pause(True)
+        self._readiness.lack("engine", reason)
+        if self._recovery is None or self._recovery.done():
+            self._recovery = self._group.create_task(self._recover(), name="engine-probe")
+        return "unavailable"
+
+    async def _recover(self) -> None:
+        """Probe the engine until it works, then pull again."""
+        pause = 0.25
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self._stage.probe()
+            except Unavailable as error:
+                self._readiness.lack("engine", str(error))
+                pause = min(pause * 2, PROBE_SECONDS)
+                continue
+            self._readiness.have("engine")
+            self._pull.pause(False)
+            return
+
+    def _fall_sick(self, error: Sick) -> None:
+        self._sick = self._sick or error
+        self._stop.set()
+
+    async def _on_cancel(self, message: Msg) -> None:
+        try:
+            cancel = codec.decode(message.subject, message.data, message.headers)
+        except (BadSubject, NotAnEvent) as error:
+            log.warning("cancel_rejected", subject=message.subject, error=str(error))
+            return
+        if isinstance(cancel, Cancel):
+            self._cancelled.add(cancel)
+            for work, event in self._running.items():
+                if concerns(cancel, event):
+                    work.cancel()

@@ -1,0 +1,44 @@
+"""What many tests need: waiting for a condition, free ports, collecting what is on the bus."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from nats.aio.msg import Msg
+
+from bus_schemas import Event, codec
+from services.runtime.bus import Bus
+
+STEP_SECONDS = 0.02
+
+
+async def wait_until(predicate: Callable[[], bool], description: str, seconds: float = 15.0) -> None:
+    """Wait until *predicate* holds; fail with *description* when it does not within *seconds*."""
+    end = time.monotonic() + seconds
+    while not predicate():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds:g} s in vain until {description}")
+        await asyncio.sleep(STEP_SECONDS)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def listening(bus: Bus, subject: str = "voice.>") -> AsyncIterator[list[Event]]:
+    """Every event published on *subject* meanwhile, in order."""
+    events: list[Event] = []
+
+    async def keep(message: Msg) -> None:
+        events.append(codec.decode(message.subject, message.data, message.headers))
+
+    subscription = await bus.client.subscribe(subject, cb=keep)
+    await bus.client.flush()
+    yield events
+    await subscription.unsubscribe()
