@@ -50,13 +50,14 @@ def read(decoder: Decoder, sound: NDArray[np.float32], language: str) -> Reading
     features = decoder.model.feature_extractor(sound)
     frames = windows.frames(seconds, decoder.full_window)
     if frames < windows.FULL_FRAMES:
-        reading = _read(decoder, features, frames, language, windows.most_tokens(seconds))
+        reading = look(decoder, features, frames, language, windows.most_tokens(seconds))
         if windows.is_noise(reading) or not windows.is_doubtful(reading, seconds):
             return reading
-    return _read(decoder, features, windows.FULL_FRAMES, language, windows.MAX_TOKENS)
+    return look(decoder, features, windows.FULL_FRAMES, language, windows.MAX_TOKENS)
 
 
-def _read(decoder: Decoder, features: NDArray[np.float32], frames: int, language: str, most_tokens: int) -> Reading:
+def look(decoder: Decoder, features: NDArray[np.float32], frames: int, language: str, most_tokens: int) -> Reading:
+    """One pass over the first *frames*, believed or not; it writes *most_tokens* at most."""
     encoded = decoder.model.encode(_window(features, frames))
     language = language or _detected(decoder, encoded)
     tokenizer = _tokenizer(decoder.model, language)
@@ -65,7 +66,7 @@ def _read(decoder: Decoder, features: NDArray[np.float32], frames: int, language
         encoded,
         [prompt],
         beam_size=decoder.beam,
-        max_length=len(prompt) + most_tokens,
+        max_length=2 * most_tokens,  # CTranslate2 writes half as many tokens: the other half is for a prompt
         return_scores=True,
         return_no_speech_prob=True,
         suppress_tokens=decoder.suppressed,
