@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from services.runtime.serve import RuntimeSettings
 from services.runtime.settings import Positive, Seconds
 
 Count = Annotated[int, Meta(ge=0)]
@@ -33,6 +34,8 @@ class WhisperSettings(Struct, frozen=True):
 class SttSettings(Struct, frozen=True):
     """What the stt service reads."""
 
+    runtime: RuntimeSettings = RuntimeSettings()
+    """What every service needs."""
     stt_engine: Literal["", "faster-whisper", "scripted"] = ""
     """Empty: faster-whisper. `scripted` hears SCRIPTED_TRANSCRIPT in every sound that is not silent."""
     stt_concurrency: Positive = 2
@@ -44,3 +47,11 @@ class SttSettings(Struct, frozen=True):
     scripted_stt_ms: Count = 0
     """How long the scripted transcriber takes."""
     whisper: WhisperSettings = WhisperSettings()
+    """How Whisper runs."""
+
+
+def engine(settings: SttSettings) -> tuple[Literal["faster-whisper", "scripted"], str]:
+    """The engine in force, and why it is this one."""
+    if settings.stt_engine:
+        return settings.stt_engine, f"STT_ENGINE={settings.stt_engine}"
+    return "faster-whisper", "STT_ENGINE is unset"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from services.runtime.errors import StartError
 
-from ..settings import SttSettings
+from ..settings import SttSettings, engine
 
 
 class Transcription(Struct, frozen=True):
@@ -38,28 +38,21 @@ class Transcriber(Protocol):
         ...
 
 
-def choose(settings: SttSettings) -> tuple[str, str]:
-    """The engine, and why it is that one."""
-    if settings.stt_engine:
-        return settings.stt_engine, f"STT_ENGINE={settings.stt_engine}"
-    return "faster-whisper", "STT_ENGINE is not set"
-
-
 def load(settings: SttSettings) -> Transcriber:
-    """Load the chosen engine; it takes seconds, so run it in a thread.
+    """Load the engine in force; it takes seconds, so it is called in a thread.
 
     Raises: SettingsError; StartError.
     """
-    engine, why = choose(settings)
+    name, why = engine(settings)
     try:
-        match engine:
+        match name:
+            case "faster-whisper":
+                from . import faster_whisper
+
+                return faster_whisper.load(settings)
             case "scripted":
                 from .scripted import Scripted
 
                 return Scripted(settings)
-            case _:
-                from .faster_whisper import FasterWhisper
-
-                return FasterWhisper.load(settings)
     except ImportError as error:
-        raise StartError(f"the {engine} engine ({why}) is not installed: {error}; install `{engine}`") from error
+        raise StartError(f"the engine {name} ({why}) cannot be imported: {error}; install {name}") from error

@@ -35,15 +35,6 @@ class FasterWhisper:
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="whisper")
         self._closed = threading.Event()
 
-    @classmethod
-    def load(cls, settings: SttSettings) -> "FasterWhisper":
-        """Load the model and run it once: seconds, more when it must be downloaded.
-
-        Raises: SettingsError; StartError.
-        """
-        decoder = _load(settings.whisper, settings.stt_concurrency)
-        return cls(decoder, settings.stt_concurrency)
-
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
         self._check(language)
         stop = threading.Event()
@@ -80,6 +71,14 @@ class FasterWhisper:
                 raise Sick(f"the GPU failed: {error}") from error
             raise
         return Transcription(("" if language in languages.UNSPACED else " ").join(texts), language)
+
+
+def load(settings: SttSettings) -> FasterWhisper:
+    """Load the model and run it once: seconds, more when it must be downloaded.
+
+    Raises: SettingsError; StartError.
+    """
+    return FasterWhisper(_load(settings.whisper, settings.stt_concurrency), settings.stt_concurrency)
 
 
 def _load(settings: WhisperSettings, workers: int) -> Decoder:

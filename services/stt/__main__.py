@@ -1,0 +1,44 @@
+"""The stt service: `python -m services.stt`."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+
+from bus_schemas import Utterance
+from services.runtime import serve, streams
+from services.runtime.bus import Bus
+from services.runtime.stage import Stage
+from services.runtime.wav import WavLimits
+
+from . import engines, settings, stage
+from .settings import SttSettings
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_stage(wanted: SttSettings, _: Bus) -> AsyncIterator[Stage]:
+    """Load the engine and give the stage. Raises: SettingsError; StartError."""
+    name, reason = settings.engine(wanted)
+    transcriber = await asyncio.to_thread(engines.load, wanted)
+    log.info("engine_loaded", engine=name, reason=reason)
+    limits = WavLimits(max_seconds=wanted.max_utterance_seconds)
+    try:
+        yield Stage(
+            name="stt",
+            stream=streams.UTTERANCE,
+            consumes=Utterance,
+            handle=partial(stage.handle, transcriber=transcriber, limits=limits),
+            credit=wanted.stt_concurrency,
+            probe=transcriber.probe,
+        )
+    finally:
+        await transcriber.close()
+
+
+if __name__ == "__main__":
+    sys.exit(serve.main("stt", SttSettings, open_stage))
