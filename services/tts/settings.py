@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from services.runtime.serve import RuntimeSettings
 from services.runtime.settings import Positive
 
 Milliseconds = Annotated[int, Meta(ge=0)]
@@ -27,6 +28,7 @@ class TtsSettings(Struct, frozen=True):
     """How fast the scripted engine speaks: a tone of this many words a second."""
     scripted_tts_ms: Milliseconds = 50
     """How long the scripted engine works on one sentence, milliseconds."""
+    runtime: RuntimeSettings = RuntimeSettings()
 
 
 def engine(settings: TtsSettings) -> tuple[Literal["embedded", "scripted", "xtts"], str]:

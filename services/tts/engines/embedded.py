@@ -78,7 +78,7 @@ class Embedded:
 
 
 def load(settings: TtsSettings, catalogue: Voices) -> Embedded:
-    """Load every preset of the catalogue, and let each say a word: the first sentence must not wait for it.
+    """Load every preset of the catalogue, and let each engine say a word: an engine's first run is its slowest.
 
     Raises: StartError.
     """
@@ -88,7 +88,7 @@ def load(settings: TtsSettings, catalogue: Voices) -> Embedded:
             f"give it presets in {catalogue.folder / voices.CATALOGUE}, as audios/README.md shows"
         )
     presets = _presets(catalogue, settings.tts_threads)
-    for preset in presets.values():
+    for preset in {type(preset): preset for preset in presets.values()}.values():
         for part in preset.parts("OK."):
             preset.sound(part, Stop())
     return Embedded(catalogue, presets, settings.tts_concurrency)
