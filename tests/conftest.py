@@ -103,8 +103,16 @@ def child_processes() -> set[str]:
     """The living children of this process, as `pid name`."""
     found = set()
     for task in Path("/proc/self/task").iterdir() if Path("/proc/self/task").exists() else ():
-        for pid in (task / "children").read_text().split():
+        for pid in children_of(task):
             name = Path(f"/proc/{pid}/comm")
             if name.exists() and int(pid) != os.getpid():
                 found.add(f"{pid} {name.read_text().strip()}")
     return found
+
+
+def children_of(task: Path) -> list[str]:
+    """The processes that a thread has started; a thread that has just ended has none."""
+    try:
+        return (task / "children").read_text().split()
+    except FileNotFoundError:
+        return []
