@@ -20,8 +20,9 @@ def code(language: str) -> str:
 
     Raises: Refused.
     """
-    base = language.strip().lower().replace("_", "-").partition("-")[0]
-    if base and base not in KNOWN:
+    written = language.strip().lower()
+    base = written.replace("_", "-").partition("-")[0]
+    if written and base not in KNOWN:
         raise Refused(
             codes.LANGUAGE, f"No speech recogniser here knows the language {language!r}: send one such as pt."
         )
