@@ -121,7 +121,9 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
         await asyncio.gather(watch, return_exceptions=True)
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             await client.flush(timeout=2)
-        await asyncio.wait_for(client.close(), PUBLISH_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await client.close()
 
 
 async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
@@ -157,7 +159,8 @@ async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
         closed_cb=on_close,
     )
     try:
-        await asyncio.wait_for(connecting, settings.nats_connect_seconds)
+        async with asyncio.timeout(settings.nats_connect_seconds):
+            await connecting
     except (TimeoutError, NatsError, OSError, ValueError) as error:
         client.options["closed_cb"] = None
         await client.close()

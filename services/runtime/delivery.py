@@ -11,9 +11,6 @@ from nats.errors import Error as NatsError
 
 from bus_schemas import Dead, Event, codec
 
-BEAT_SECONDS = 2.0
-"""A third of the default `ack_wait`: two beats may be lost."""
-
 
 class Delivery(Struct, frozen=True):
     """One delivery of one message."""
@@ -58,9 +55,9 @@ def dead(delivery: Delivery, *, origin: str, session: str, turn: str, stage: str
 
 
 @asynccontextmanager
-async def kept(delivery: Delivery) -> AsyncIterator[None]:
-    """Tell the broker that the message is being worked on, for as long as this lasts."""
-    beat = asyncio.create_task(_beat(delivery), name="in-progress")
+async def kept(delivery: Delivery, seconds: float) -> AsyncIterator[None]:
+    """Tell the broker every *seconds* that the message is being worked on, for as long as this lasts."""
+    beat = asyncio.create_task(_beat(delivery, seconds), name="in-progress")
     try:
         yield
     finally:
@@ -86,8 +83,8 @@ async def term(delivery: Delivery) -> None:
         await delivery.message.term()
 
 
-async def _beat(delivery: Delivery) -> None:
+async def _beat(delivery: Delivery, seconds: float) -> None:
     while True:
-        await asyncio.sleep(BEAT_SECONDS)
+        await asyncio.sleep(seconds)
         with contextlib.suppress(NatsError, ConnectionError):
             await delivery.message.in_progress()

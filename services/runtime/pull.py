@@ -78,7 +78,8 @@ class Pull:
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             with contextlib.suppress(NatsError, ConnectionError, TimeoutError):
-                await asyncio.wait_for(subscription.drain(), STOP_SECONDS)  # type: ignore[no-untyped-call]
+                async with asyncio.timeout(STOP_SECONDS):
+                    await subscription.drain()  # type: ignore[no-untyped-call]
 
     def pause(self, paused: bool) -> None:
         """Stop or go on asking for messages; those on their way are still taken."""
@@ -104,7 +105,8 @@ class Pull:
                 log.debug("pull_failed", error=repr(error))
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), HEARTBEAT_SECONDS / 2 if self.reachable else NOBODY_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS / 2 if self.reachable else NOBODY_SECONDS):
+                    await self._wake.wait()
 
     async def _refill(self) -> None:
         if not self._bus.client.is_connected or self._paused:

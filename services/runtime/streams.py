@@ -69,7 +69,7 @@ class StreamSettings(Struct, frozen=True):
     stream_work_seconds: Seconds = 600.0
     """The oldest that unfinished work can get: a backstop."""
     ack_wait: Seconds = 6.0
-    """Seconds after which the work of a dead worker is given to another."""
+    """Seconds after which the work of a dead worker is given to another; a live one says so three times in it."""
     memory_seconds: Seconds = 3600.0
     """How long a conversation is remembered after its last turn."""
 

@@ -20,6 +20,7 @@ SIGTERM           take no more, finish, give back what cannot finish in time.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from contextlib import aclosing
@@ -45,6 +46,7 @@ RETRY_SECONDS = 1.0
 """How long a crashed event rests before its second try."""
 PROBE_SECONDS = 5.0
 """The longest pause between two probes of an engine that is down."""
+LOOK_SECONDS = 1.0
 EXCUSES = 1000
 
 log = structlog.get_logger()
@@ -57,6 +59,8 @@ class WorkerSettings(Struct, frozen=True):
     """The worker's name in trails and logs; empty: host name and process id."""
     max_deliveries: Positive = 5
     """After so many deliveries an event is given up."""
+    ack_wait: Seconds = 6.0
+    """Seconds after which the work of a dead worker is given to another; a live one says so three times in it."""
     drain_seconds: Seconds = 8.0
     """After SIGTERM, how long what runs may go on."""
 
@@ -106,10 +110,9 @@ class Worker:
                 self._readiness.have("queue")
             else:
                 self._readiness.lack("queue", f"no consumer {self._stage.name} on {self._stage.stream}: voicebus setup")
-            try:
-                await asyncio.wait_for(stopping.wait(), 1.0)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await stopping.wait()
         self._stop.set()
 
     async def _drain(self) -> None:
@@ -134,7 +137,7 @@ class Worker:
             if self._stop.is_set():
                 await delivery.nak(held, 0)
                 return
-            async with delivery.kept(held):
+            async with delivery.kept(held, self._settings.ack_wait / 3):
                 outcome = await self._work(held)
             metrics.EVENTS.labels(self._stage.name, outcome).inc()
             if held.deliveries == 1:
