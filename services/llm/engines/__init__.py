@@ -5,6 +5,9 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from services.llm import settings as llm_settings
+from services.llm.settings import LlmSettings
+
 
 class Message(Struct, frozen=True):
     """One line of a conversation, as chat models take it."""
@@ -30,3 +33,24 @@ class LanguageModel(Protocol):
     async def close(self) -> None:
         """Give back what the engine holds."""
         ...
+
+
+def load(settings: LlmSettings) -> LanguageModel:
+    """Load the engine in force; it takes seconds, so it is called in a thread.
+
+    Raises: StartError.
+    """
+    name, _ = llm_settings.engine(settings)
+    match name:
+        case "ollama":
+            from . import ollama
+
+            return ollama.load(settings)
+        case "llama-cpp":
+            from . import llama_cpp
+
+            return llama_cpp.load(settings)
+        case "scripted":
+            from .scripted import Scripted
+
+            return Scripted(settings.scripted)

@@ -1,0 +1,72 @@
+"""The settings of llm."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from services.runtime.serve import RuntimeSettings
+from services.runtime.settings import Positive, Seconds
+
+SYSTEM_PROMPT = (
+    "You are a friendly voice assistant and your answer will be read aloud. Answer in the language of the question, "
+    "in about 60 words or fewer, in short plain sentences. Use no Markdown, no lists, no headings and no emoji."
+)
+SCRIPTED_REPLY = (
+    "This reply was written in advance, so no model had to be loaded. You said: {transcript} "
+    "The words come at a steady pace, and each sentence is spoken while the next one is written."
+)
+
+
+class ScriptedSettings(Struct, frozen=True):
+    """What the scripted engine answers."""
+
+    scripted_reply: str = SCRIPTED_REPLY
+    """The reply; {transcript} is the question, {previous} the question before it, {attempt} counts the replies."""
+    scripted_words_per_second: Annotated[float, Meta(ge=0)] = 25.0
+    """How fast the reply is written; 0: at once."""
+
+
+class LlmSettings(Struct, frozen=True):
+    """Which model answers, how much, and what it remembers."""
+
+    runtime: RuntimeSettings = RuntimeSettings()
+    """What every service needs."""
+    llm_engine: Literal["", "ollama", "llama-cpp", "scripted"] = ""
+    """ollama, llama-cpp (in process) or scripted; empty: ollama when LLAMA_ENDPOINT is set, otherwise llama-cpp."""
+    llama_endpoint: str = ""
+    """Where Ollama listens, such as http://localhost:11434."""
+    llama_model: str = ""
+    """ollama: the name of a model, as `ollama list` shows it. llama-cpp: a .gguf file; empty: the SmolLM2 of PyPI."""
+    llama_silence_seconds: Seconds = 60.0
+    """ollama: how long it may say nothing, while it loads a model too, before it counts as away."""
+    llama_keep_alive: str = "-1"
+    """ollama: how long it keeps the model loaded, such as 5m; -1: for ever."""
+    llm_system_prompt: str = SYSTEM_PROMPT
+    """What the model is told before the conversation."""
+    llm_max_tokens: Positive = 128
+    """The longest reply in tokens, about 90 English words."""
+    llm_max_sentences: Positive = 32
+    """The longest reply in sentences; what comes after is not read."""
+    llm_temperature: Annotated[float, Meta(ge=0)] = 0.3
+    """0: always the likeliest word; higher: more varied."""
+    llm_context: Annotated[int, Meta(ge=256)] = 4096
+    """Tokens that a conversation, the prompt and the reply may take together."""
+    llm_threads: Positive = 2
+    """llama-cpp: threads of the CPU."""
+    llm_concurrency: Positive = 2
+    """Replies written at once; for ollama the same as its OLLAMA_NUM_PARALLEL."""
+    memory_turns: Annotated[int, Meta(ge=0)] = 8
+    """Earlier turns of the session that the model is shown."""
+    memory_seconds: Seconds = 3600.0
+    """How long a turn is remembered."""
+    scripted: ScriptedSettings = ScriptedSettings()
+    """What the scripted engine answers."""
+
+
+def engine(settings: LlmSettings) -> tuple[Literal["ollama", "llama-cpp", "scripted"], str]:
+    """The engine in force, and why it is this one."""
+    if settings.llm_engine:
+        return settings.llm_engine, f"LLM_ENGINE={settings.llm_engine}"
+    if settings.llama_endpoint:
+        return "ollama", f"LLM_ENGINE is unset and LLAMA_ENDPOINT={settings.llama_endpoint}"
+    return "llama-cpp", "LLM_ENGINE and LLAMA_ENDPOINT are unset: the embedded default"
