@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NoReturn
 
+import msgspec
 import structlog
+from msgspec import Struct
 
 from services.runtime.errors import SettingsError, StartError, VoicebusError
 
@@ -28,6 +30,10 @@ Open = Callable[[], AbstractAsyncContextManager[Process]]
 Missing = Callable[[], Awaitable[str]]
 Relay = Callable[[str, str], None]
 """Takes a child's name and a line that it wrote."""
+
+
+class _LogLine(Struct, frozen=True):
+    error: str = ""
 
 
 class Child:
@@ -99,7 +105,7 @@ class Child:
         if self.ready.is_set() or code not in (FAILED, BAD_SETTINGS):
             return
         kind = SettingsError if code == BAD_SETTINGS else StartError
-        raise kind(f"{self.name} cannot start: {self._last_line or 'it does not say why'}")
+        raise kind(f"{self.name} cannot start: {_sentence(self._last_line) or 'it does not say why'}")
 
     async def _until_ready(self) -> None:
         began = time.monotonic()
@@ -108,7 +114,8 @@ class Child:
             await asyncio.sleep(LOOK_SECONDS)
         self.state = ""
         self.seconds = time.monotonic() - began
-        log.info("child_ready", child=self.name, seconds=round(self.seconds, 1))
+        tell = log.warning if self.ready.is_set() else log.info
+        tell("child_ready", child=self.name, seconds=round(self.seconds, 1))
         self.ready.set()
 
     async def _read(self, output: asyncio.StreamReader) -> None:
@@ -119,8 +126,9 @@ class Child:
                 continue
             if not line:
                 return
-            self._last_line = line.decode(errors="replace").rstrip() or self._last_line
-            self._relay(self.name, line.decode(errors="replace").rstrip("\r\n"))
+            text = line.decode(errors="replace").rstrip()
+            self._last_line = text or self._last_line
+            self._relay(self.name, text)
 
 
 @asynccontextmanager
@@ -150,6 +158,14 @@ async def _all_ready(children: Sequence[Child], seconds: float) -> None:
     except TimeoutError:
         late = "; ".join(f"{child.name}: {child.state}" for child in children if not child.ready.is_set())
         raise StartError(f"not ready after {seconds:g} s ({late}): wait longer with START_TIMEOUT") from None
+
+
+def _sentence(line: str) -> str:
+    """What a last line says: a service logs its error as JSON, and Python's own is plain text."""
+    try:
+        return msgspec.json.decode(line, type=_LogLine).error or line
+    except msgspec.DecodeError:
+        return line
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,10 +1,17 @@
 """The terminal: results go to stdout, all else to stderr, in colour where a person reads it."""
 
+import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
+import msgspec
+import structlog
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 COLOURS = {"broker": "magenta", "edge": "cyan", "stt": "green", "llm": "yellow", "tts": "blue"}
 
@@ -13,6 +20,12 @@ COLOURS = {"broker": "magenta", "edge": "cyan", "stt": "green", "llm": "yellow",
 def stderr() -> Console:
     """Where messages and progress go; NO_COLOR is honoured."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@cache
+def stdout() -> Console:
+    """Where results go that are drawn, not printed line by line."""
+    return Console(highlight=False, soft_wrap=True)
 
 
 def interactive() -> bool:
@@ -25,14 +38,45 @@ def say(message: str) -> None:
     stderr().print(escape(message))
 
 
+def quiet_on_terminal() -> None:
+    """Keep this process's own log to warnings where a person sees its progress drawn."""
+    if interactive():
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+
 def error(message: str) -> None:
     """Tell a person what went wrong."""
     stderr().print(f"[bold red]voicebus:[/] {escape(message)}")
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show a person that something goes on."""
+    if not interactive():
+        yield
+        return
+    with stderr().status(escape(what)):
+        yield
+
+
 def relay(name: str, line: str) -> None:
-    """Pass on a line that a child process wrote: with its name for a person, as it is for a program."""
+    """Pass on a log line that a child process wrote: for a person with its name, for a program as it is."""
     if interactive():
-        stderr().print(f"[{COLOURS.get(name, 'white')}]{name:<6}[/] [dim]│[/] {escape(line)}")
+        head = Text.from_markup(f"[{COLOURS.get(name, 'white')}]{name:<6}[/] [dim]│[/] ")
+        stderr().print(head.append_text(Text.from_ansi(_readable(line))))
     else:
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - a program's log line, as the child wrote it
+
+
+def _readable(line: str) -> str:
+    try:
+        event = msgspec.json.decode(line, type=dict[str, object])
+    except msgspec.DecodeError:
+        return line
+    event.pop("service", None)
+    return str(_renderer()(None, "", event))
+
+
+@cache
+def _renderer() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR"), pad_event_to=0)

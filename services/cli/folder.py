@@ -10,13 +10,17 @@ from services.runtime.errors import StartError
 LOCK = "lock"
 
 
+class InUse(StartError):
+    """Another `voicebus up` has it."""
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[Path]:
     """Keep the folder for this process; it is made when it is not there.
 
     Two brokers on one store would spoil it. The lock goes with the process, however that ends.
 
-    Raises: StartError.
+    Raises: InUse; StartError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -27,7 +31,7 @@ def held(folder: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StartError(
+            raise InUse(
                 f"another `voicebus up` keeps its data in {folder}: stop it, or set VOICEBUS_DATA to another folder"
             ) from None
         yield folder.resolve()

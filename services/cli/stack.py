@@ -44,6 +44,11 @@ class Plan(Struct, frozen=True):
         """Where a client talks to the edge."""
         return f"ws://{ports.LOOPBACK}:{self.port}/ws"
 
+    @property
+    def page(self) -> str:
+        """Where a person talks to it."""
+        return f"http://{ports.LOOPBACK}:{self.port}/"
+
 
 @asynccontextmanager
 async def running(plan: Plan) -> AsyncIterator[None]:
@@ -76,10 +81,8 @@ async def make_streams(environ: Mapping[str, str]) -> list[str]:
 
 
 def _environ(plan: Plan) -> dict[str, str]:
-    environ = settings.environment() | {"NATS_URL": plan.broker_url, "PORT": str(plan.port)}
-    if console.interactive() and not environ.get("LOG_FORMAT"):
-        environ["LOG_FORMAT"] = "console"
-    return environ
+    own = {"NATS_URL": plan.broker_url, "PORT": str(plan.port), "LOG_FORMAT": "json"}
+    return settings.environment() | own
 
 
 def _broker(plan: Plan, processes: Processes) -> Child:

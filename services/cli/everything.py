@@ -1,0 +1,41 @@
+"""The settings of every service: what `up` checks before it starts anything, and what `config` shows."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from services.edge.settings import EdgeSettings
+from services.llm.settings import LlmSettings
+from services.runtime import settings
+from services.runtime.errors import SettingsError
+from services.runtime.streams import StreamSettings
+from services.stt.settings import SttSettings
+from services.tts.settings import TtsSettings
+
+from .settings import CliSettings
+
+KINDS: dict[str, type[Struct]] = {
+    "up": CliSettings,
+    "setup": StreamSettings,
+    "edge": EdgeSettings,
+    "stt": SttSettings,
+    "llm": LlmSettings,
+    "tts": TtsSettings,
+}
+
+
+def load(environ: Mapping[str, str] | None = None) -> dict[str, Struct]:
+    """Read the settings of all.
+
+    Raises: SettingsError, naming every bad variable of any of them once.
+    """
+    found: dict[str, Struct] = {}
+    problems: dict[str, None] = {}
+    for name, kind in KINDS.items():
+        try:
+            found[name] = settings.load(kind, environ)
+        except SettingsError as error:
+            problems |= dict.fromkeys(str(error).splitlines())
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return found

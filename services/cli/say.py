@@ -1,0 +1,74 @@
+"""`voicebus say`: ask a running voicebus; several files are the turns of one conversation."""
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from services.runtime.errors import StartError
+
+from . import console, ports, reply_files
+from .client import Client
+from .settings import CliSettings
+
+STDIN = "-"
+
+
+class Said(Struct, frozen=True):
+    """What `--json` prints for a turn."""
+
+    transcription: str
+    llama: str
+    audio: str
+    """The file of the spoken reply; empty when nothing was spoken."""
+    seconds: float
+    """From the question to the end of the answer."""
+    session: str
+
+
+def run(words: argparse.Namespace, settings: CliSettings) -> int:
+    """Ask each file in turn, print each answer, write each reply.
+
+    Raises: StartError for a file that cannot be read or written; NoAnswer.
+    """
+    questions = [(name, _read(name)) for name in words.files]
+    replies = reply_files.choose(words.out, len(questions))
+    url = words.url or f"ws://{ports.LOOPBACK}:{settings.port}/ws"
+    client = Client(url, session=words.session, voice=words.voice, language=words.language, timeout=words.timeout)
+    asyncio.run(_converse(client, [wav for _, wav in questions], replies, words.json))
+    return 0
+
+
+async def _converse(client: Client, questions: list[bytes], replies: list[Path], as_json: bool) -> None:
+    async with client:
+        for question, path in zip(questions, replies, strict=True):
+            began = time.monotonic()
+            with console.waiting("waiting for the answer"):
+                turn = await client.ask(question)
+            seconds = round(time.monotonic() - began, 3)
+            await asyncio.to_thread(reply_files.write, path, turn.wav)
+            said = Said(turn.transcription, turn.llama, str(path), seconds, client.session)
+            print(_line(said) if as_json else _text(said), flush=True)  # noqa: T201 - the command's result
+
+
+def _line(said: Said) -> str:
+    return msgspec.json.encode(said).decode()
+
+
+def _text(said: Said) -> str:
+    if not said.transcription:
+        return f"(nothing was heard)   {said.audio}"
+    return f"you       {said.transcription}\nvoicebus  {said.llama}\n          {said.audio}, after {said.seconds:.1f} s"
+
+
+def _read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except OSError as error:
+        raise StartError(
+            f"{name} cannot be read ({error.strerror}): name a WAV file, or - for standard input"
+        ) from error
