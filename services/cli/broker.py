@@ -63,7 +63,12 @@ async def start(
     output = await asyncio.to_thread(_prepare, configuration, text, log)
     try:
         process = await asyncio.create_subprocess_exec(
-            binary(), "-c", os.fspath(configuration), stdout=output, stderr=output, process_group=group
+            await asyncio.to_thread(binary),
+            "-c",
+            os.fspath(configuration),
+            stdout=output,
+            stderr=output,
+            process_group=group,
         )
     finally:
         output.close()

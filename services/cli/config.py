@@ -6,7 +6,6 @@ from typing import cast
 import msgspec
 from msgspec import Struct
 from rich.markup import escape
-from rich.table import Table
 
 from services.llm import settings as llm
 from services.runtime import settings
@@ -14,6 +13,10 @@ from services.stt import settings as stt
 from services.tts import settings as tts
 
 from . import console, everything
+
+
+LONGEST_VALUE = 100
+"""Characters that are shown; `--json` has the rest."""
 
 
 class Engine(Struct, frozen=True):
@@ -51,15 +54,18 @@ def _draw(engines: Mapping[str, Engine], values: Mapping[str, Mapping[str, str]]
     out = console.stdout()
     for name, engine in engines.items():
         out.print(f"[bold]{name}[/] runs [bold]{escape(engine.engine)}[/]: {escape(engine.why)}")
-    set_here = settings.environment()
+    here = settings.environment()
+    width = max(len(variable) for variables in values.values() for variable in variables)
     told: set[str] = set()
     for name, variables in values.items():
-        table = Table.grid(padding=(0, 2))
-        for variable, value in variables.items():
-            if variable not in told:
-                mark = "[bold]" if set_here.get(variable) or set_here.get(f"{variable}_FILE") else "[dim]"
-                table.add_row(f"  {mark}{variable}[/]", escape(value.split("\n")[0]))
-                told.add(variable)
         out.print(f"\n[bold]{name}[/]")
-        out.print(table)
+        for variable in [each for each in variables if each not in told]:
+            style = "bold" if here.get(variable) or here.get(f"{variable}_FILE") else "dim"
+            out.print(f"  [{style}]{variable:<{width}}[/]  {escape(_short(variables[variable]))}")
+        told |= variables.keys()
     out.print("\n[dim]Bold names are set in the environment or in .env; the others have their defaults.[/]")
+
+
+def _short(value: str) -> str:
+    line = " ".join(value.split())
+    return line if len(line) <= LONGEST_VALUE else f"{line[:LONGEST_VALUE]}…"

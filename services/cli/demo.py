@@ -21,12 +21,12 @@ ASK_SECONDS = 300.0
 INTERRUPTED = 130
 
 
-def run(wanted: CliSettings) -> int:
+def run() -> int:
     """Ask, print one JSON line, write the reply; on a terminal stay up until a signal.
 
     Raises: VoicebusError.
     """
-    everything.load()
+    wanted = everything.load_own()
     log.configure(wanted.log, "demo")
     console.quiet_on_terminal()
     answered = asyncio.Event()

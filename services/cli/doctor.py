@@ -8,7 +8,6 @@ import msgspec
 import structlog
 from msgspec import Struct
 from rich.markup import escape
-from rich.table import Table
 
 from services.edge.settings import EdgeSettings
 from services.llm.settings import LlmSettings
@@ -22,8 +21,8 @@ from .checks import Finding
 from .settings import CliSettings
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
-SILENT = 60
-"""Above every level of the log: what an engine logs while it loads would be told twice."""
+SILENT = 50
+"""The log's highest level: what an engine logs while it loads would be told twice."""
 
 
 def run(*, as_json: bool) -> int:
@@ -44,9 +43,7 @@ async def _all() -> list[Finding]:
     except SettingsError as error:
         return [*findings, *(Finding("settings", "missing", line) for line in str(error).splitlines())]
     findings.append(Finding("settings", "ok", "all can be read"))
-    async for finding in _looked(loaded):
-        findings.append(finding)
-    return findings
+    return [*findings, *[finding async for finding in _looked(loaded)]]
 
 
 async def _looked(loaded: Mapping[str, Struct]) -> AsyncIterator[Finding]:
@@ -73,7 +70,6 @@ async def _looked(loaded: Mapping[str, Struct]) -> AsyncIterator[Finding]:
 
 
 def _draw(findings: list[Finding]) -> None:
-    table = Table.grid(padding=(0, 1))
+    width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        table.add_row(MARKS[finding.state], f"[bold]{finding.what}[/]", escape(finding.says))
-    console.stdout().print(table)
+        console.stdout().print(f"{MARKS[finding.state]} [bold]{finding.what:<{width}}[/]  {escape(finding.says)}")

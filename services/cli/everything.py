@@ -1,6 +1,7 @@
 """The settings of every service: what `up` checks before it starts anything, and what `config` shows."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from msgspec import Struct
 
@@ -14,8 +15,9 @@ from services.tts.settings import TtsSettings
 
 from .settings import CliSettings
 
+OWN = "up"
 KINDS: dict[str, type[Struct]] = {
-    "up": CliSettings,
+    OWN: CliSettings,
     "setup": StreamSettings,
     "edge": EdgeSettings,
     "stt": SttSettings,
@@ -39,3 +41,11 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Struct]:
     if problems:
         raise SettingsError("\n".join(problems))
     return found
+
+
+def load_own() -> CliSettings:
+    """The command's own settings, once those of all services are known to be good.
+
+    Raises: SettingsError.
+    """
+    return cast(CliSettings, load()[OWN])

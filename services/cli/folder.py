@@ -32,6 +32,7 @@ def held(folder: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InUse(
-                f"another `voicebus up` keeps its data in {folder}: stop it, or set VOICEBUS_DATA to another folder"
+                f"another `voicebus up` keeps its data in {folder}: stop it, or give this one a folder and ports of"
+                " its own in VOICEBUS_DATA, PORT and NATS_PORT"
             ) from None
         yield folder.resolve()

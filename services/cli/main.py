@@ -7,12 +7,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from . import arguments
-
-if TYPE_CHECKING:
-    from .settings import CliSettings
 
 FAILED, BAD_USE, INTERRUPTED = 1, 2, 130
 
@@ -38,15 +34,15 @@ def _run(words: argparse.Namespace) -> int:
         case "up":
             from . import up
 
-            return up.run(_settings())
+            return up.run()
         case "demo":
             from . import demo
 
-            return demo.run(_settings())
+            return demo.run()
         case "say":
             from . import say
 
-            return say.run(words, _settings())
+            return say.run(words)
         case "setup":
             from . import setup
 
@@ -61,14 +57,6 @@ def _run(words: argparse.Namespace) -> int:
             return doctor.run(as_json=words.json)
         case service:
             os.execv(sys.executable, [sys.executable, "-m", f"services.{service}"])
-
-
-def _settings() -> "CliSettings":
-    from services.runtime import settings
-
-    from .settings import CliSettings
-
-    return settings.load(CliSettings)
 
 
 def _told(error: Exception) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from services.runtime import settings
 from services.runtime.errors import StartError
 
 from . import console, ports, reply_files
@@ -30,14 +31,14 @@ class Said(Struct, frozen=True):
     session: str
 
 
-def run(words: argparse.Namespace, settings: CliSettings) -> int:
+def run(words: argparse.Namespace) -> int:
     """Ask each file in turn, print each answer, write each reply.
 
     Raises: StartError for a file that cannot be read or written; NoAnswer.
     """
     questions = [(name, _read(name)) for name in words.files]
     replies = reply_files.choose(words.out, len(questions))
-    url = words.url or f"ws://{ports.LOOPBACK}:{settings.port}/ws"
+    url = words.url or f"ws://{ports.LOOPBACK}:{settings.load(CliSettings).port}/ws"
     client = Client(url, session=words.session, voice=words.voice, language=words.language, timeout=words.timeout)
     asyncio.run(_converse(client, [wav for _, wav in questions], replies, words.json))
     return 0

@@ -9,12 +9,12 @@ from . import console, everything, folder, ports, signals, stack
 from .settings import CliSettings
 
 
-def run(settings: CliSettings) -> int:
+def run() -> int:
     """Start everything, say one line when it is ready, stop everything at a signal.
 
     Raises: VoicebusError.
     """
-    everything.load()
+    settings = everything.load_own()
     log.configure(settings.log, "up")
     console.quiet_on_terminal()
     with folder.held(Path(settings.voicebus_data)) as data:
