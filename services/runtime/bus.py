@@ -121,7 +121,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
         await asyncio.gather(watch, return_exceptions=True)
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             await client.flush(timeout=2)
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(NatsError, TimeoutError, OSError):
             async with asyncio.timeout(PUBLISH_SECONDS):
                 await client.close()
 

@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics`, answered by the same small web server in every service."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -36,7 +37,7 @@ class Readiness:
         return dict(self._missing)
 
 
-def respond(request: Request, readiness: Readiness) -> Response | None:
+async def respond(request: Request, readiness: Readiness) -> Response | None:
     """The answer to a health path; None when the path is another."""
     match urlsplit(request.path).path:
         case "/healthz":
@@ -46,7 +47,7 @@ def respond(request: Request, readiness: Readiness) -> Response | None:
             status = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
             return response(status, msgspec.json.encode({"ready": not missing, "missing": missing}))
         case "/metrics":
-            return response(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
+            return response(HTTPStatus.OK, await asyncio.to_thread(generate_latest), CONTENT_TYPE_LATEST)
     return None
 
 
@@ -63,8 +64,8 @@ async def listen(host: str, port: int, readiness: Readiness) -> AsyncIterator[in
     Raises: StartError when the port is taken.
     """
 
-    def answer(_: ServerConnection, request: Request) -> Response:
-        found = respond(request, readiness)
+    async def answer(_: ServerConnection, request: Request) -> Response:
+        found = await respond(request, readiness)
         return found or response(HTTPStatus.NOT_FOUND, b'{"paths":["/healthz","/readyz","/metrics"]}')
 
     async def nobody(connection: ServerConnection) -> None:

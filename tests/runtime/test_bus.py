@@ -1,0 +1,109 @@
+"""The connection: what a publisher is told, and what happens when the broker is away or frozen."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from bus_schemas import Utterance
+from services.cli import broker
+from services.runtime import bus as buses
+from services.runtime import streams
+from services.runtime.bus import Bus, BusSettings
+from services.runtime.errors import BusLost, QueueFull, StartError, Unavailable
+from services.runtime.streams import UTTERANCE, StreamSettings
+from tests.harness import free_port, wait_until
+
+
+def utterance(turn: str, session: str = "s") -> Utterance:
+    return Utterance(origin="test", session=session, turn=turn, wav=b"RIFF")
+
+
+async def test_the_same_event_published_twice_is_stored_once(bus: Bus) -> None:
+    await bus.publish(utterance("t1"))
+    await bus.publish(utterance("t1"))
+
+    assert (await bus.jetstream.stream_info(UTTERANCE)).state.messages == 1
+
+
+async def test_equal_turn_names_of_two_sessions_are_two_turns(bus: Bus) -> None:
+    await bus.publish(utterance("t1", "a"))
+    await bus.publish(utterance("t1", "b"))
+
+    assert (await bus.jetstream.stream_info(UTTERANCE)).state.messages == 2
+
+
+async def test_a_full_queue_is_told_and_the_same_event_may_be_tried_again(bus: Bus) -> None:
+    for number in range(4):
+        await bus.publish(utterance(f"t{number}"))
+    with pytest.raises(QueueFull, match=r"voice\.utterance\.test\.s"):
+        await bus.publish(utterance("t5"))
+
+    await bus.jetstream.purge_stream(UTTERANCE)
+    await bus.publish(utterance("t5"))
+
+    assert (await bus.jetstream.stream_info(UTTERANCE)).state.messages == 1
+
+
+async def test_a_missing_stream_says_how_to_make_it(bus: Bus) -> None:
+    await bus.jetstream.delete_stream(UTTERANCE)
+    with pytest.raises(Unavailable, match="voicebus setup"):
+        await bus.publish(utterance("t1"))
+
+
+async def test_a_broker_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    settings = BusSettings(nats_url=f"nats://127.0.0.1:{free_port()}", nats_connect_seconds=0.5)
+    with pytest.raises(StartError, match=r"no broker answers at nats://127\.0\.0\.1:.*set NATS_URL"):
+        async with buses.connect(settings, "test"):
+            pass
+
+
+async def test_a_wrong_password_is_one_sentence(tmp_path: Path) -> None:
+    port = free_port()
+    async with broker.start(port, tmp_path, extra="authorization { user: stt, password: right }"):
+        settings = BusSettings(
+            nats_url=f"nats://127.0.0.1:{port}", nats_user="stt", nats_password="wrong", nats_connect_seconds=1.0
+        )
+        with pytest.raises(StartError, match="set NATS_URL"):
+            async with buses.connect(settings, "test"):
+                pass
+
+
+async def test_a_permission_that_is_missing_ends_the_service_with_its_name(tmp_path: Path) -> None:
+    port = free_port()
+    rules = 'authorization { users: [{user: stt, password: p, permissions: {publish: ["_INBOX.>"]}}] }'
+    async with broker.start(port, tmp_path, extra=rules):
+        settings = BusSettings(nats_url=f"nats://127.0.0.1:{port}", nats_user="stt", nats_password="p")
+        async with buses.connect(settings, "test") as bus:
+            with pytest.raises(Unavailable):
+                await asyncio.gather(bus.publish(utterance("t1")), return_exceptions=False)
+            with pytest.raises(BusLost, match="permission"):
+                async with asyncio.timeout(5):
+                    await bus.lost()
+
+
+async def test_publishing_while_the_broker_is_away_is_told_at_once(tmp_path: Path) -> None:
+    port = free_port()
+    first = broker.start(port, tmp_path)
+    await first.__aenter__()
+    async with buses.connect(BusSettings(nats_url=f"nats://127.0.0.1:{port}"), "test") as bus:
+        await streams.setup(bus.jetstream, StreamSettings())
+        await first.__aexit__(None, None, None)
+        await wait_until(lambda: not bus.client.is_connected, "the client has noticed")
+        with pytest.raises(Unavailable, match="the broker is away"):
+            await bus.publish(utterance("t1"))
+
+
+@pytest.mark.timeout(90)
+async def test_a_frozen_broker_is_left_and_found_again_when_it_thaws(tmp_path: Path) -> None:
+    port = free_port()
+    settings = BusSettings(nats_url=f"nats://127.0.0.1:{port}")
+    async with broker.start(port, tmp_path) as running, buses.connect(settings, "test") as bus:
+        await streams.setup(bus.jetstream, StreamSettings())
+        running.process.send_signal(signal.SIGSTOP)
+        await bus.client.publish("voice.utterance.test.s", bytes(4 * 1024 * 1024))
+        await wait_until(lambda: not bus.client.is_connected, "the client has noticed", seconds=40)
+        running.process.send_signal(signal.SIGCONT)
+        await wait_until(lambda: bus.client.is_connected, "the client is back", seconds=20)
+        await bus.publish(utterance("t1"))

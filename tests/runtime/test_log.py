@@ -1,0 +1,31 @@
+"""Logs: JSON off a terminal, one line an event."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from services.runtime import log
+from services.runtime.log import LogSettings
+
+
+def test_off_a_terminal_every_line_is_json_with_time_level_and_service(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(LogSettings(), "stt")
+    structlog.get_logger().info("event_handled", turn="t1")
+    logging.getLogger("websockets").warning("from a library")
+    ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+
+    assert (ours["event"], ours["turn"], ours["service"], ours["level"]) == ("event_handled", "t1", "stt", "info")
+    assert (theirs["event"], theirs["service"]) == ("from a library", "stt")
+    assert ours["timestamp"].endswith("Z")
+
+
+def test_debug_lines_are_written_in_debug_mode_only(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(LogSettings(), "stt")
+    structlog.get_logger().debug("transcribed", text="a secret")
+    log.configure(LogSettings(debug_mode=True), "stt")
+    structlog.get_logger().debug("transcribed", text="not any more")
+
+    assert "a secret" not in (err := capsys.readouterr().err)
+    assert "not any more" in err
