@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 # uv reads pyproject.toml here, but no settings of this machine: an index or a folder of its own must not reach the locks.
 LOCK = env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_FIND_LINKS XDG_CONFIG_HOME=/nonexistent XDG_CONFIG_DIRS=/nonexistent \
-	.voicebus/bin/uv-* pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	$$(ls -t .voicebus/bin/uv-* | head -n 1) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(ARGS)
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--
 	$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
 	echo setuptools | $(LOCK) - -o requirements/build.lock
 
-clean: ## remove .venv, its installer and the caches (not .voicebus' data)
+clean: ## remove .venv, its installer and the caches (the data of the broker stays)
 	rm -rf .venv .voicebus/bin .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: .setup-demo .setup-test

