@@ -14,7 +14,6 @@ from services.tts import settings as tts
 
 from . import console, everything
 
-
 LONGEST_VALUE = 100
 """Characters that are shown; `--json` has the rest."""
 
