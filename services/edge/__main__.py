@@ -1,0 +1,55 @@
+"""The edge service: `python -m services.edge`."""
+
+import asyncio
+import sys
+
+import structlog
+
+from services.runtime import bus as buses
+from services.runtime import serve
+from services.runtime.bus import Bus
+from services.runtime.errors import Unavailable
+from services.runtime.health import Readiness
+
+from . import server
+from .settings import EdgeSettings
+
+LOOK_SECONDS = 5.0
+"""Between two looks at the broker."""
+
+log = structlog.get_logger()
+
+
+async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
+    """Serve until *stopping*, then drain.
+
+    Raises: VoicebusError, alone or in a group.
+    """
+    readiness = Readiness()
+    async with (
+        buses.connect(settings.runtime.bus, "voicebus-edge", no_echo=True) as bus,
+        server.listen(settings, bus, readiness) as edge,
+    ):
+        log.info("service_ready", host=settings.host, port=edge.port)
+        async with asyncio.TaskGroup() as group:
+            watch = [group.create_task(bus.lost()), group.create_task(_look(bus, readiness))]
+            await stopping.wait()
+            await edge.drain(settings.runtime.worker.drain_seconds)
+            for task in watch:
+                task.cancel()
+    log.info("service_stopped")
+
+
+async def _look(bus: Bus, readiness: Readiness) -> None:
+    """Keep readiness true to whether the broker answers."""
+    while True:
+        try:
+            await bus.check()
+            readiness.have("bus")
+        except Unavailable as error:
+            readiness.lack("bus", str(error))
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(serve.run("edge", EdgeSettings, run))

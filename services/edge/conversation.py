@@ -1,0 +1,201 @@
+"""The loop of one socket: it carries frames, events and time to its `Session`, and does what the session says."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+
+import structlog
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from bus_schemas import Event, Utterance, codes, frames, subjects
+from bus_schemas.frames import Error
+from services.runtime import wav
+from services.runtime.bus import Bus
+from services.runtime.errors import QueueFull, Refused, Unavailable
+from services.runtime.wav import WavLimits
+
+from . import report
+from .relay import Place, Relay
+from .session import (
+    STOPPING,
+    Action,
+    Leave,
+    Limits,
+    Publish,
+    Recover,
+    Report,
+    SendAnswer,
+    SendError,
+    Session,
+    Tell,
+    Wishes,
+)
+from .settings import EdgeSettings
+
+FIRST_PAUSE = 0.1
+"""Seconds before a publish that failed is tried again; then twice as long each time."""
+
+TEXT_FRAME = Error(codes.TEXT_FRAME, "This is a text frame: send a WAV file as one binary frame.")
+BUSY = Error(codes.BUSY, "The service is busy: wait for the answers that are on their way, then ask again.")
+AWAY = Error(codes.UNAVAILABLE, "The service cannot take requests now: try again in a few seconds.")
+SPOILED = Error(codes.CRASHED, "The spoken reply could not be read: ask again.")
+
+log = structlog.get_logger()
+
+
+class Conversation:
+    """One open socket; `run` lasts until it is closed."""
+
+    def __init__(
+        self, connection: ServerConnection, wishes: Wishes, settings: EdgeSettings, bus: Bus, relay: Relay
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._bus = bus
+        self._relay = relay
+        self._subject = subjects.conversation(wishes.origin, wishes.session)
+        self._session = Session(wishes, Limits(settings.max_waiting_turns, settings.silence_seconds))
+        self._limits = WavLimits(settings.max_utterance_seconds, settings.max_frame_bytes)
+        self._clock = asyncio.get_running_loop().time
+        self._alarm: asyncio.TimerHandle | None = None
+        self._actions: asyncio.Queue[Action] = asyncio.Queue()
+        self._missed = asyncio.Event()
+        self._start = Place()
+
+    async def run(self) -> None:
+        """Answer every frame until the socket closes."""
+        async with self._relay.listen(self._subject, self._on_event, self._on_missed):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    work = [group.create_task(self._act()), group.create_task(self._recover())]
+                    await self._read()
+                    for task in work:
+                        task.cancel()
+            finally:
+                await self._close()
+
+    def stop(self) -> None:
+        """Take no more turns, and leave when the running one is answered."""
+        self._do(self._session.stop(self._clock()))
+
+    def give_up(self) -> None:
+        """The time to finish is over: tell the client, then leave."""
+        self._do(self._session.fail(self._session.turn, STOPPING))
+
+    async def _read(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for frame in self._connection:
+                if self._session.full:
+                    report.turn(self._session.wishes, Report("", "busy", codes.BUSY))
+                    await self._connection.send(frames.encode(frames.ErrorFrame(BUSY)))
+                else:
+                    self._do(self._session.heard(await self._checked(frame), self._clock()))
+
+    async def _checked(self, frame: str | bytes) -> bytes | Error:
+        if isinstance(frame, str):
+            return TEXT_FRAME
+        try:
+            return await asyncio.to_thread(wav.normalise, frame, self._limits)
+        except Refused as error:
+            return Error(error.code, error.message)
+
+    def _on_event(self, event: Event) -> None:
+        self._do(self._session.event(event, self._clock()))
+
+    def _on_missed(self) -> None:
+        if self._session.turn:
+            self._missed.set()
+
+    def _on_alarm(self) -> None:
+        self._do(self._session.tick(self._clock()))
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        """Have *actions* done, in order, and be woken when the session wants to."""
+        for action in actions:
+            self._actions.put_nowait(action)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        wakes = self._session.wakes
+        self._alarm = None if wakes is None else asyncio.get_running_loop().call_at(wakes, self._on_alarm)
+
+    async def _act(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await self._once(await self._actions.get())
+
+    async def _once(self, action: Action) -> None:
+        match action:
+            case Publish():
+                await self._publish(action.utterance)
+            case SendAnswer():
+                await self._answer(action)
+            case SendError():
+                await self._connection.send(frames.encode(frames.ErrorFrame(action.error)))
+                self._do(self._session.sent(self._clock()))
+            case Recover():
+                self._missed.set()
+            case Tell():
+                await self._bus.tell(action.cancel)
+            case Report():
+                report.turn(self._session.wishes, action)
+            case Leave():
+                await self._connection.close(CloseCode.GOING_AWAY, "the service is stopping")
+
+    async def _publish(self, utterance: Utterance) -> None:
+        self._start = Place(time=time.time())
+        pause = FIRST_PAUSE
+        try:
+            async with asyncio.timeout(self._settings.publish_seconds):
+                while self._session.turn == utterance.turn:
+                    try:
+                        return await self._bus.publish(utterance)
+                    except Unavailable as error:
+                        log.warning("publish_failed", turn=utterance.turn, error=str(error))
+                    await asyncio.sleep(pause)
+                    pause *= 2
+        except QueueFull:
+            self._do(self._session.fail(utterance.turn, BUSY))
+        except TimeoutError:
+            self._do(self._session.fail(utterance.turn, AWAY))
+
+    async def _answer(self, action: SendAnswer) -> None:
+        answer, limit = action.answer, self._settings.max_reply_bytes
+        try:
+            sound = await asyncio.to_thread(wav.join, answer.wavs, limit)
+        except Refused as error:
+            log.error("reply_unreadable", turn=action.turn, error=error.message)
+            await self._connection.send(frames.encode(frames.ErrorFrame(SPOILED)))
+            self._do(self._session.sent(self._clock(), "failed", codes.CRASHED))
+            return
+        if len(sound) > limit:
+            log.warning("reply_too_large", turn=action.turn, bytes=len(sound), max_reply_bytes=limit)
+        await self._connection.send(frames.encode(frames.Answer(answer.transcription, answer.reply)))
+        await self._connection.send(sound)
+        self._do(self._session.sent(self._clock()))
+
+    async def _recover(self) -> None:
+        """Read what may have been missed, whenever told so."""
+        while True:
+            await self._missed.wait()
+            self._missed.clear()
+            turn, start = self._session.turn, self._start
+            if not turn:
+                continue
+            report.RECOVERIES.inc()
+            try:
+                read = await self._relay.read(self._subject, start, self._on_event)
+            except Unavailable as error:
+                log.warning("recovery_failed", turn=turn, error=str(error))
+                continue
+            if self._start is start:
+                self._start = read
+
+    async def _close(self) -> None:
+        for action in self._session.closed(self._clock()):
+            if isinstance(action, Tell | Report):
+                await self._once(action)
+        if self._alarm is not None:
+            self._alarm.cancel()

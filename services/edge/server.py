@@ -1,0 +1,147 @@
+"""The WebSocket server: handshakes, health pages, and a conversation for each socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import msgspec
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from bus_schemas import codes, frames
+from bus_schemas.frames import Error, ErrorFrame
+from services.runtime import health
+from services.runtime.bus import Bus
+from services.runtime.errors import Refused, StartError
+from services.runtime.health import Readiness
+
+from . import handshake, report
+from .conversation import Conversation
+from .relay import Relay
+from .session import STOPPING, Wishes
+from .settings import EdgeSettings
+
+CLOSE_SECONDS = 1.0
+"""How long a closing socket waits for its client to say goodbye."""
+FRAMES_AHEAD = 1
+"""Frames that wait to be read: each may be as large as MAX_FRAME_BYTES."""
+
+CROWDED = Error(codes.BUSY, "Too many sockets are open: connect again in a while.")
+
+
+class Edge:
+    """A server that listens; made by `listen`."""
+
+    def __init__(self, settings: EdgeSettings, bus: Bus, readiness: Readiness) -> None:
+        self.port = 0
+        self._settings = settings
+        self._bus = bus
+        self._readiness = readiness
+        self._relay = Relay(bus)
+        self._conversations: set[Conversation] = set()
+        self._empty = asyncio.Event()
+        self._stopping = False
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more turns; let the running ones finish within *seconds*, tell the rest; close every socket."""
+        self._stopping = True
+        self._readiness.lack("edge", "it is stopping")
+        for conversation in tuple(self._conversations):
+            conversation.stop()
+        if not await self._emptied(seconds):
+            for conversation in tuple(self._conversations):
+                conversation.give_up()
+            await self._emptied(CLOSE_SECONDS)
+
+    async def _emptied(self, seconds: float) -> bool:
+        if self._conversations:
+            self._empty.clear()
+            try:
+                await asyncio.wait_for(self._empty.wait(), seconds)
+            except TimeoutError:
+                return False
+        return True
+
+    async def admit(self, _: ServerConnection, request: Request) -> Response | None:
+        """Answer what is no conversation: health, a wrong path, a bad parameter, a service that cannot take one."""
+        try:
+            # In a thread: /metrics reads files of the operating system.
+            found = await health.respond(request, self._readiness)
+            if found is not None:
+                return found
+            handshake.wishes(request.path, self._settings)
+        except ValueError as error:
+            return _refusal(HTTPStatus.BAD_REQUEST, Error(codes.BAD_PARAMETER, f"This is no address: {error}."))
+        except Refused as error:
+            unknown = error.code == codes.UNKNOWN_PATH
+            return _refusal(
+                HTTPStatus.NOT_FOUND if unknown else HTTPStatus.BAD_REQUEST, Error(error.code, error.message)
+            )
+        if self._stopping:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)
+        if len(self._conversations) >= self._settings.max_sockets:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED)
+        return None
+
+    def name(self, _: ServerConnection, request: Request, response: Response) -> None:
+        """Tell the client its session."""
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            response.headers[handshake.SESSION_HEADER] = handshake.wishes(request.path, self._settings).session
+
+    async def converse(self, connection: ServerConnection) -> None:
+        """Hold the conversation of one socket."""
+        conversation = Conversation(connection, self._wishes(connection), self._settings, self._bus, self._relay)
+        self._conversations.add(conversation)
+        if self._stopping:
+            conversation.stop()
+        try:
+            with report.SOCKETS.track_inprogress():
+                await conversation.run()
+        finally:
+            self._conversations.discard(conversation)
+            if not self._conversations:
+                self._empty.set()
+
+    def _wishes(self, connection: ServerConnection) -> Wishes:
+        """What the handshake settled."""
+        request, response = connection.request, connection.response
+        assert request is not None
+        assert response is not None
+        wishes = handshake.wishes(request.path, self._settings)
+        return msgspec.structs.replace(wishes, session=response.headers[handshake.SESSION_HEADER])
+
+
+@asynccontextmanager
+async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> AsyncIterator[Edge]:
+    """Serve `/ws` and the health pages; at the end every socket that is still open is closed with 1001.
+
+    Raises: StartError when the port is taken.
+    """
+    edge = Edge(settings, bus, readiness)
+    try:
+        server = await serve(
+            edge.converse,
+            settings.host,
+            settings.port,
+            process_request=edge.admit,
+            process_response=edge.name,
+            max_size=2 * settings.max_frame_bytes,
+            max_queue=FRAMES_AHEAD,
+            compression=None,
+            ping_interval=settings.ping_seconds,
+            ping_timeout=settings.pong_seconds,
+            close_timeout=CLOSE_SECONDS,
+            server_header=None,
+        )
+    except OSError as error:
+        raise StartError(
+            f"port {settings.port} of {settings.host} is taken or forbidden ({error.strerror}); set PORT or HOST"
+        ) from error
+    async with server:
+        edge.port = int(server.sockets[0].getsockname()[1])
+        yield edge
+
+
+def _refusal(status: HTTPStatus, error: Error) -> Response:
+    return health.response(status, frames.encode(ErrorFrame(error)).encode())

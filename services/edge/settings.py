@@ -1,0 +1,44 @@
+"""The settings of the edge."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus_schemas.events import MAX_TIMEOUT_MS, TOKEN_PATTERN
+from services.runtime.serve import RuntimeSettings
+from services.runtime.settings import Port, Positive, Seconds
+
+
+class EdgeSettings(Struct, frozen=True):
+    """What the edge reads."""
+
+    runtime: RuntimeSettings = RuntimeSettings()
+    """What every service needs."""
+    host: str = "127.0.0.1"
+    """Where the edge listens: 127.0.0.1 for this machine alone, 0.0.0.0 for all. Off loopback a client may only come
+    back to a session whose name the edge made."""
+    port: Port = 8000
+    """The port of the WebSocket, and of /healthz, /readyz and /metrics."""
+    origin: Annotated[str, Meta(pattern=TOKEN_PATTERN)] = "web"
+    """The name under which all edges of a deployment ask on the bus."""
+    max_utterance_seconds: Annotated[float, Meta(gt=0, le=240)] = 120.0
+    """The longest utterance that is taken; 240 s of 16 kHz are what a message of the bus holds."""
+    max_frame_bytes: Positive = 32 * 1024 * 1024
+    """The largest WAV that is taken; a larger one is refused, and one of twice this closes its socket."""
+    max_reply_bytes: Positive = 1024 * 1024
+    """The spoken reply is brought to 16 kHz when it would be larger; stock WebSocket clients take 1 MiB."""
+    max_waiting_turns: Annotated[int, Meta(ge=0)] = 4
+    """Turns of one socket that wait while one runs; beyond it the client hears `busy`."""
+    max_sockets: Positive = 5000
+    """Open sockets; beyond it the handshake is refused."""
+    turn_seconds: Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_MS / 1000)] = 60.0
+    """How long an answer may take when the client does not say so with ?timeout=."""
+    publish_seconds: Seconds = 5.0
+    """How long the edge tries to put a turn on the bus when the broker is away."""
+    silence_seconds: Seconds = 3.0
+    """After so long without an event the edge reads from the broker what it may have missed of a turn."""
+    ping_seconds: Seconds = 20.0
+    """Pause between two pings to a client."""
+    pong_seconds: Seconds = 300.0
+    """A client that does not answer a ping for so long is gone. A slow one answers only after the WAV it is sending:
+    32 MiB take 270 s at 1 Mbit/s."""
