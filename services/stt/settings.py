@@ -8,6 +8,7 @@ from services.runtime.serve import RuntimeSettings
 from services.runtime.settings import Positive, Seconds
 
 Count = Annotated[int, Meta(ge=0)]
+Languages = Annotated[str, Meta(pattern=r"\A(all|[a-z]{2,3}( *, *[a-z]{2,3})*)\Z")]
 
 
 class WhisperSettings(Struct, frozen=True):
@@ -24,7 +25,7 @@ class WhisperSettings(Struct, frozen=True):
     """Beams of the search; 0: 1 on a CPU, 5 on a GPU."""
     whisper_threads: Positive = 1
     """CPU threads of one transcription; STT_CONCURRENCY of them run side by side."""
-    whisper_languages: str = "en,pt"
+    whisper_languages: Languages = "en,pt"
     """The languages that detection may choose among, ISO 639-1 codes with commas; `all`: every one the model knows.
     A requester may name any language that the model knows."""
     whisper_full_window: bool | None = None

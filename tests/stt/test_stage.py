@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bus_schemas import Event, Heard, Speech, Transcript, Utterance, codes
+from services.runtime import settings as runtime_settings
 from services.runtime import wav
-from services.runtime.errors import Refused, StartError
+from services.runtime.errors import Refused, SettingsError, StartError
 from services.runtime.wav import Sound, WavLimits
 from services.stt import engines, settings
 from services.stt.engines import Transcriber
@@ -125,3 +126,16 @@ async def test_a_model_that_is_not_there_is_one_clear_sentence() -> None:
     wanted = SttSettings(whisper=settings.WhisperSettings(whisper_model="./no/such/model"))
     with pytest.raises(StartError, match=r"'\./no/such/model' cannot be loaded .*: set WHISPER_MODEL to"):
         await asyncio.to_thread(engines.load, wanted)
+
+
+async def test_a_compute_type_that_there_is_not_names_its_setting() -> None:
+    """The model is not blamed for it."""
+    wanted = SttSettings(whisper=settings.WhisperSettings(whisper_compute_type="int9"))
+    with pytest.raises(StartError, match="WHISPER_COMPUTE_TYPE does not suit this machine"):
+        await asyncio.to_thread(engines.load, wanted)
+
+
+def test_languages_that_are_none_are_told_with_every_other_bad_setting() -> None:
+    """A service does not load a model first."""
+    with pytest.raises(SettingsError, match="WHISPER_LANGUAGES"):
+        runtime_settings.load(SttSettings, {"WHISPER_LANGUAGES": "english"})

@@ -16,7 +16,7 @@ import ctranslate2  # type: ignore[import-untyped]
 from faster_whisper import WhisperModel  # type: ignore[import-untyped]
 
 from bus_schemas import codes
-from services.runtime.errors import Refused, Sick, StartError
+from services.runtime.errors import Refused, Sick, StartError, Unavailable
 
 from .. import languages, windows
 from ..settings import SttSettings, WhisperSettings
@@ -60,7 +60,7 @@ class FasterWhisper:
         try:
             for pieces in windows.pack(windows.widen(decoding.speech(samples), len(samples))):
                 if stop.is_set() or self._closed.is_set():
-                    break
+                    raise Unavailable("the transcription was stopped")
                 reading = decoding.read(self._decoder, windows.sound(samples, pieces), language)
                 if reading.text and not windows.is_noise(reading):
                     texts.append(reading.text)
@@ -134,6 +134,8 @@ def _advice(settings: WhisperSettings, text: str) -> str:
         )
     if _CUDA.search(text):
         return f"Whisper cannot use the GPU ({first}): check its driver, or set WHISPER_DEVICE=cpu"
+    if "compute type" in text:
+        return f"WHISPER_COMPUTE_TYPE does not suit this machine ({first}): leave it empty, or take int8"
     packages = " and ".join(part.replace("_", "-") for part in weights.PARTS)
     return (
         f"the Whisper model {settings.whisper_model!r} cannot be loaded ({first}): set WHISPER_MODEL to a folder with "
