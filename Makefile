@@ -29,9 +29,10 @@ types: .setup-test ## check the types
 	@$(BIN)/mypy
 
 lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
-	$(LOCK) pyproject.toml --extra embedded --group test -o requirements/test.lock
-	$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
-	echo setuptools | $(LOCK) - -o requirements/build.lock
+	@$(LOCK) pyproject.toml --extra embedded --group test -o requirements/test.lock
+	@$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
+	@echo setuptools | $(LOCK) - -o requirements/build.lock
+	@echo "requirements/*.lock are written; make test installs and tries them"
 
 clean: ## remove .venv, its installer and the caches (the data of the broker stays)
 	rm -rf .venv .voicebus/bin .mypy_cache .ruff_cache .pytest_cache .hypothesis
