@@ -4,6 +4,7 @@ A text event's payload is its JSON. An audio event's payload is the WAV, and its
 `Voice-Event`, in ASCII: nats-py corrupts other bytes in headers that it reads from a stream.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -15,11 +16,13 @@ from .events import Dead, Event, Failed, Sentence, Speech, Utterance
 
 HEADER = "Voice-Event"
 MESSAGE_ID = "Nats-Msg-Id"
-MAX_HEADER_BYTES = 128 * 1024
-"""A reply of 10,000 characters fits, whatever its alphabet: an escaped emoji costs 12 bytes."""
+MAX_HEADER_BYTES = 64_000
+"""JetStream refuses a message whose headers are over 65,535 bytes together; the rest is for the broker's own.
+A reply of 10,000 letters of any alphabet fits: an escaped letter costs 6 bytes, an emoji 12."""
 
 Headers = Mapping[str, str | Sequence[str]]
 
+_MESSAGE_ID = re.compile(r"\A[A-Za-z0-9_.-]{1,512}\Z")
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type[Event], msgspec.json.Decoder[Event]] = {}
 
@@ -37,20 +40,18 @@ class Message(Struct, frozen=True):
 
 
 def encode(event: Event) -> Message:
-    """Write an event.
+    """Write an event; a header that would be too long leaves out what the event calls spare.
 
-    Raises: BadSubject; NotAnEvent when the header would be over MAX_HEADER_BYTES.
+    Raises: BadSubject; NotAnEvent when the header would still be over MAX_HEADER_BYTES, when a name in the message id
+    is none, and for a text that is not Unicode (a lone surrogate).
     """
     subject = subjects.subject(type(event), event.origin, event.session)
     headers = {MESSAGE_ID: message_id(event)} if event.turn else {}
     bare = msgspec.structs.replace(event, origin="", session="")
     if not event.PAYLOAD:
-        return Message(subject, _encoder.encode(bare), headers)
+        return Message(subject, _json(bare, subject), headers)
     payload = cast(bytes, getattr(event, event.PAYLOAD))
-    header = _ascii(_encoder.encode(msgspec.structs.replace(bare, **{event.PAYLOAD: b""})))
-    if len(header) > MAX_HEADER_BYTES:
-        raise NotAnEvent(f"the {HEADER} header of {subject} is {len(header)} bytes; at most {MAX_HEADER_BYTES} travel")
-    return Message(subject, payload, {**headers, HEADER: header})
+    return Message(subject, payload, {**headers, HEADER: _header(bare, subject)})
 
 
 def decode(
@@ -71,14 +72,19 @@ def decode(
             event = msgspec.structs.replace(event, **{event.PAYLOAD: payload})
         else:
             event = decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise NotAnEvent(f"{subject}: its JSON is nested too deep") from error
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise NotAnEvent(f"{subject}: {error}") from error
     event = msgspec.structs.replace(event, origin=address.origin, session=address.session)
     return _stored(event, sequence, time_ms) if sequence else event
 
 
 def message_id(event: Event) -> str:
-    """The `Nats-Msg-Id` of an event: the same event has the same one, whoever publishes it, however often."""
+    """The `Nats-Msg-Id` of an event: the same event has the same one, whoever publishes it, however often.
+
+    Raises: NotAnEvent when one of its parts is no name.
+    """
     parts = [event.origin, event.session, event.turn, str(event.run), event.NAME]
     match event:
         case Speech():
@@ -89,12 +95,18 @@ def message_id(event: Event) -> str:
             parts += [event.attempt]
         case Dead():
             parts += [event.stage, str(event.sequence)]
-    return ".".join(parts)
+    found = ".".join(parts)
+    if not _MESSAGE_ID.match(found):
+        raise NotAnEvent(f"message id {found[:200]!r} has more in it than A-Z a-z 0-9 _ - between its dots")
+    return found
 
 
 def plain(headers: Headers | None) -> dict[str, str]:
-    """Header values as text: a client with the optional fast parser gives lists of one."""
-    return {key: value if isinstance(value, str) else "".join(value[:1]) for key, value in (headers or {}).items()}
+    """Header values as text: a client with the optional fast parser gives lists of one.
+
+    What is not Unicode becomes `?`, so that a dead letter can carry every header.
+    """
+    return {_unicode(key): _unicode(_one(value)) for key, value in (headers or {}).items()}
 
 
 def _stored(event: Event, sequence: int, time_ms: int) -> Event:
@@ -106,7 +118,35 @@ def _stored(event: Event, sequence: int, time_ms: int) -> Event:
 
 
 def _first(headers: Headers | None, name: str) -> str:
-    return plain(headers).get(name, "")
+    return _one((headers or {}).get(name, ""))
+
+
+def _one(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else "".join(value[:1])
+
+
+def _unicode(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _header(event: Event, subject: str) -> str:
+    """All but the payload, on one line."""
+    rest = msgspec.structs.replace(event, **{event.PAYLOAD: b""})
+    header = _ascii(_json(rest, subject))
+    for spare in event.SPARE:
+        if len(header) > MAX_HEADER_BYTES:
+            rest = msgspec.structs.replace(rest, **{spare: type(getattr(rest, spare))()})
+            header = _ascii(_json(rest, subject))
+    if len(header) > MAX_HEADER_BYTES:
+        raise NotAnEvent(f"the {HEADER} header of {subject} is {len(header)} bytes; at most {MAX_HEADER_BYTES} travel")
+    return header
+
+
+def _json(event: Event, subject: str) -> bytes:
+    try:
+        return _encoder.encode(event)
+    except UnicodeError as error:
+        raise NotAnEvent(f"a text for {subject} is not Unicode: {error}") from error
 
 
 def _decoder(event: type[Event]) -> "msgspec.json.Decoder[Event]":

@@ -18,14 +18,17 @@ MAX_TIMEOUT_MS = 600_000
 Token = Annotated[str, Meta(pattern=TOKEN_PATTERN)]
 """A name that may stand in a subject: a to z, A to Z, 0 to 9, `_` and `-`, 1 to 64 of them."""
 OptionalToken = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{0,64}\Z")]
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""As far as a JavaScript client counts without a mistake."""
+MAX_STEPS = 32
+"""A turn takes three; an outsider's trail must not push an answer over what a message may carry."""
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one stage spent on a turn: a row of its waterfall."""
 
-    stage: str
-    worker: str
+    stage: Annotated[str, Meta(max_length=128)]
+    worker: Annotated[str, Meta(max_length=128)]
     queue_ms: float
     """From the broker's timestamp to the worker's hands, milliseconds."""
     service_ms: float
@@ -46,6 +49,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The event's token in its subject."""
     PAYLOAD: ClassVar[str] = ""
     """The field that is the message's payload; empty when the payload is the event's JSON."""
+    SPARE: ClassVar[tuple[str, ...]] = ()
+    """The fields that are left out, first to last, when the header has no room: a reader can do without."""
 
     origin: OptionalToken = ""
     session: OptionalToken = ""
@@ -60,7 +65,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A name of `audios/voices.toml`; empty: the deployment's own."""
     deadline: Count = 0
     """When the turn is too late, milliseconds since 1970 by the broker's clock; 0: not known yet."""
-    trail: tuple[Step, ...] = ()
+    trail: Annotated[tuple[Step, ...], Meta(max_length=MAX_STEPS)] = ()
 
 
 class Utterance(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,6 +113,7 @@ class Speech(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     NAME = "speech"
     PAYLOAD = "wav"
+    SPARE = ("reply", "transcription")
 
     n: Count
     take: Token
@@ -120,7 +126,7 @@ class Speech(Event, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     transcription: str = ""
     reply: str = ""
-    """The whole reply; on the last sentence only."""
+    """The whole reply; on the last sentence only, and only where it fits: the sentences' texts are it as well."""
     wav: bytes = b""
 
 
@@ -147,15 +153,16 @@ class Dead(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     NAME = "dead"
     PAYLOAD = "body"
+    SPARE = ("headers", "trail")
 
-    stage: str
+    stage: Token
     code: str
     reason: str
     subject: str
     """Where the original was published."""
-    sequence: int
+    sequence: Count
     """The original's number in its stream."""
-    deliveries: int
+    deliveries: Count
     headers: dict[str, str] = {}
     """The original's headers."""
     body: bytes = b""
