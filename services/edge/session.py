@@ -35,6 +35,8 @@ class Limits(Struct, frozen=True):
     """Turns that wait while one runs."""
     silence: float = 3.0
     """Seconds without an event after which a running turn's events are read from the stream."""
+    longest_silence: float = 12.0
+    """Each reading that a turn's silence asks for comes twice as late as the one before, but not later than this."""
 
 
 class Publish(Struct, frozen=True):
@@ -103,6 +105,8 @@ class _Turn(Struct):
     deadline: float
     quiet: float
     """When its silence becomes suspicious."""
+    patience: float
+    """Seconds of silence that are not."""
     assembly: Assembly
 
 
@@ -154,7 +158,8 @@ class Session:
         turn = self._turn
         if turn is None or event.turn != turn.name or isinstance(event, Utterance | Cancel):
             return []
-        turn.quiet = now + self._limits.silence
+        turn.patience = self._limits.silence
+        turn.quiet = now + turn.patience
         match turn.assembly.add(event):
             case Answer() as answer:
                 self._turn = None
@@ -181,7 +186,8 @@ class Session:
             message = f"No answer came within {seconds:g} s: ask again, or allow more with ?timeout=."
             return self._fail(turn, Error(codes.DEADLINE, message), "edge")
         if now >= turn.quiet:
-            turn.quiet = now + self._limits.silence
+            turn.patience = min(turn.patience * 2, self._limits.longest_silence)
+            turn.quiet = now + turn.patience
             return [Recover(turn.name)]
         return []
 
@@ -228,7 +234,8 @@ class Session:
 
     def _begin(self, wav: bytes, since: float, now: float) -> Utterance:
         wishes, name = self.wishes, self._fresh()
-        self._turn = _Turn(name, since, now + wishes.timeout_ms / 1000, now + self._limits.silence, Assembly())
+        silence = self._limits.silence
+        self._turn = _Turn(name, since, now + wishes.timeout_ms / 1000, now + silence, silence, Assembly())
         return Utterance(
             origin=wishes.origin,
             session=wishes.session,
