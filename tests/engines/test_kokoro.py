@@ -42,7 +42,9 @@ async def test_a_sentence_is_a_sound_of_its_length(speaker: Speaker, voice: str,
 async def test_portuguese_is_understood(speaker: Speaker) -> None:
     """What the man says in Portuguese, Whisper hears, and as Portuguese."""
     pieces = await spoken(speaker, "A biblioteca fica perto da praça central.", "man", "pt")
-    heard = np.concatenate([wav.resample(piece, wav.RATE).samples for piece in pieces]).astype(np.float32) / 32768
+    heard = np.concatenate([wav.resample(piece, wav.RATE).samples for piece in pieces]).astype(np.float32) / np.float32(
+        32768
+    )
     transcriber = await asyncio.to_thread(stt.load, SttSettings())
     transcription = await transcriber.transcribe(heard, "")
     await transcriber.close()

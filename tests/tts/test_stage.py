@@ -102,7 +102,7 @@ async def test_closing_the_stage_closes_the_engine() -> None:
     assert pieces.given == 2
 
 
-async def test_xtts_is_refused_with_a_clear_sentence() -> None:
+def test_xtts_is_refused_with_a_clear_sentence() -> None:
     """An engine that is still to come is told apart from a typing mistake."""
     with pytest.raises(SettingsError, match="xtts is not in this version yet"):
         engines.load(TtsSettings(tts_engine="xtts"))
