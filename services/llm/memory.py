@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 from nats.errors import Error as NatsError
-from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from bus_schemas import Heard
@@ -80,7 +80,7 @@ class Memory:
         try:
             found = await self._bucket.get(key)
         except KeyNotFoundError as error:
-            if isinstance(error.__context__, APIError) and error.__context__.err_code == STREAM_NOT_FOUND:
+            if getattr(error.__context__, "err_code", None) == STREAM_NOT_FOUND:
                 raise Unavailable("the bucket of the memory is not there; run `voicebus setup`") from error
             return Stored(revision=(error.entry.revision or 0) if error.entry else 0)
         except AWAY as error:

@@ -33,21 +33,21 @@ Put = Callable[[str | Exception | None], None]
 """Takes text as it is written; then what went wrong, or None at a good end."""
 
 
-class _Delta(Struct):
+class _Delta(Struct, frozen=True):
     content: str | None = None
 
 
-class _Choice(Struct):
+class _Choice(Struct, frozen=True):
     delta: _Delta = _Delta()
 
 
-class _Problem(Struct):
+class _Problem(Struct, frozen=True):
     message: str = ""
     type: str = ""
     code: int = 0
 
 
-class _Chunk(Struct):
+class _Chunk(Struct, frozen=True):
     """What the streaming callback is given."""
 
     choices: tuple[_Choice, ...] = ()

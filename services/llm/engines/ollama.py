@@ -73,13 +73,19 @@ def load(settings: LlmSettings) -> Ollama:
     try:
         client.show(settings.llama_model)
         # An empty prompt only loads the model: otherwise the first question would wait for it.
-        client.generate(settings.llama_model, "", keep_alive=_keep_alive(settings), options=_options(settings))
+        options = {**_options(settings), "num_predict": 1}
+        client.generate(settings.llama_model, "", keep_alive=_keep_alive(settings), options=options)
     except FAILURES as error:
         if isinstance(error, ollama.ResponseError) and error.status_code == HTTPStatus.NOT_FOUND:
             raise StartError(_sentence(error, settings)) from error
         log.warning("engine_not_ready", reason=_sentence(error, settings))
     finally:
         client.close()  # type: ignore[no-untyped-call]
+    return connect(settings)
+
+
+def connect(settings: LlmSettings) -> Ollama:
+    """The engine, whatever state its server is in."""
     return Ollama(ollama.AsyncClient(settings.llama_endpoint or None, timeout=_timeout(settings)), settings)
 
 
