@@ -3,6 +3,8 @@
 import msgspec
 from msgspec import Struct
 
+from .events import Step
+
 
 class Answer(Struct, frozen=True):
     """A turn's answer in text; one binary frame with the WAV follows it."""
@@ -22,6 +24,12 @@ class ErrorFrame(Struct, frozen=True):
     error: Error
 
 
-def encode(frame: Answer | ErrorFrame) -> str:
+class Trail(Struct, frozen=True):
+    """Where the turn's time went; it follows the WAV where the client asked for it with `?trace=1`."""
+
+    trail: tuple[Step, ...]
+
+
+def encode(frame: Answer | ErrorFrame | Trail) -> str:
     """The frame as the text of a WebSocket message."""
     return msgspec.json.encode(frame).decode()

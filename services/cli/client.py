@@ -10,8 +10,8 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from bus_schemas import codes
-from bus_schemas.frames import Answer, Error, ErrorFrame
+from bus_schemas import Step, codes
+from bus_schemas.frames import Answer, Error, ErrorFrame, Trail
 from services.runtime.errors import VoicebusError
 
 SESSION_HEADER = "Voicebus-Session"
@@ -19,6 +19,8 @@ OPEN_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 """The edge tells a turn that is too late itself; the client waits this much longer for it to do so."""
+TRAIL_SECONDS = 5.0
+"""The trail follows the reply at once; an older edge never sends it."""
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 
@@ -29,6 +31,8 @@ class Turn(Struct, frozen=True):
     llama: str
     wav: bytes
     """The spoken reply, a WAV file."""
+    trail: tuple[Step, ...] = ()
+    """What each stage spent on it, where the client asked with *trace*."""
 
 
 class NoAnswer(VoicebusError):
@@ -44,14 +48,29 @@ class Client:
     """One conversation with an edge.
 
     *url* is like `ws://127.0.0.1:8000/ws`. Empty *session*, *voice* and *language* leave the choice to the edge.
-    *timeout*: seconds that an answer may take.
+    *timeout*: seconds that an answer may take. *trace*: have each turn tell what each stage spent on it.
     """
 
     def __init__(
-        self, url: str, *, session: str = "", voice: str = "", language: str = "", timeout: float = ANSWER_SECONDS
+        self,
+        url: str,
+        *,
+        session: str = "",
+        voice: str = "",
+        language: str = "",
+        timeout: float = ANSWER_SECONDS,
+        trace: bool = False,
     ) -> None:
+        self._trace = trace
         self.url = _with_query(
-            url, {"session": session, "voice": voice, "language": language, "timeout": f"{timeout:g}"}
+            url,
+            {
+                "session": session,
+                "voice": voice,
+                "language": language,
+                "timeout": f"{timeout:g}",
+                "trace": "1" if trace else "",
+            },
         )
         self.timeout = timeout
         self._connection: ClientConnection | None = None
@@ -88,7 +107,8 @@ class Client:
             async with asyncio.timeout(self.timeout + GRACE_SECONDS):
                 await self.connection.send(wav)
                 answer = await self._answer()
-                return Turn(answer.transcription, answer.llama, await self._speech())
+                wav = await self._speech()
+                return Turn(answer.transcription, answer.llama, wav, await self._trail() if self._trace else ())
         except TimeoutError:
             await self.connection.close()
             raise NoAnswer(
@@ -115,6 +135,13 @@ class Client:
             return frame
         _raise_error(frame)
         raise NoAnswer(codes.CRASHED, "the edge sent text instead of the reply's sound")
+
+    async def _trail(self) -> tuple[Step, ...]:
+        try:
+            async with asyncio.timeout(TRAIL_SECONDS):
+                return msgspec.json.decode(await self.connection.recv(), type=Trail).trail
+        except (TimeoutError, msgspec.DecodeError) as error:
+            raise NoAnswer(codes.UNSUPPORTED, "this edge does not tell where the time went; ask without it") from error
 
 
 def _raise_error(text: str) -> None:

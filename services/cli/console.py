@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -36,6 +36,12 @@ def interactive() -> bool:
 def say(message: str) -> None:
     """Tell a person something."""
     stderr().print(escape(message))
+
+
+def draw(lines: Iterable[Text]) -> None:
+    """Draw a picture beside the results."""
+    for line in lines:
+        stderr().print(line)
 
 
 def quiet_on_terminal() -> None:

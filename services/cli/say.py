@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from bus_schemas import Step
 from services.runtime import settings
 from services.runtime.errors import StartError
 
-from . import console, ports, reply_files
+from . import console, ports, reply_files, waterfall
 from .client import Client
 from .settings import CliSettings
 
@@ -29,6 +30,8 @@ class Said(Struct, frozen=True):
     seconds: float
     """From the question to the end of the answer."""
     session: str
+    trail: tuple[Step, ...] | UnsetType = UNSET
+    """With `--trace`: what each stage spent, milliseconds."""
 
 
 def run(words: argparse.Namespace) -> int:
@@ -39,7 +42,9 @@ def run(words: argparse.Namespace) -> int:
     questions = [(name, _read(name)) for name in words.files]
     replies = reply_files.choose(words.out, len(questions))
     url = words.url or f"ws://{ports.LOOPBACK}:{settings.load(CliSettings).port}/ws"
-    client = Client(url, session=words.session, voice=words.voice, language=words.language, timeout=words.timeout)
+    client = Client(
+        url, session=words.session, voice=words.voice, language=words.language, timeout=words.timeout, trace=words.trace
+    )
     asyncio.run(_converse(client, [wav for _, wav in questions], replies, words.json))
     return 0
 
@@ -52,8 +57,10 @@ async def _converse(client: Client, questions: list[bytes], replies: list[Path],
                 turn = await client.ask(question)
             seconds = round(time.monotonic() - began, 3)
             await asyncio.to_thread(reply_files.write, path, turn.wav)
-            said = Said(turn.transcription, turn.llama, str(path), seconds, client.session)
+            said = Said(turn.transcription, turn.llama, str(path), seconds, client.session, turn.trail or UNSET)
             print(_line(said) if as_json else _text(said), flush=True)  # noqa: T201 - the command's result
+            if turn.trail and not as_json:
+                console.draw(waterfall.lines(turn.trail, seconds))
 
 
 def _line(said: Said) -> str:

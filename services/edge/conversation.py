@@ -174,6 +174,8 @@ class Conversation:
             log.warning("reply_too_large", turn=action.turn, bytes=len(sound), max_reply_bytes=limit)
         await self._connection.send(frames.encode(frames.Answer(answer.transcription, answer.reply)))
         await self._connection.send(sound)
+        if self._session.wishes.trace:
+            await self._connection.send(frames.encode(frames.Trail(answer.trail)))
         self._do(self._session.sent(self._clock()))
 
     async def _recover(self) -> None:

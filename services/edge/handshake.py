@@ -18,7 +18,7 @@ PATH = "/ws"
 SESSION_HEADER = "Voicebus-Session"
 """The response header of the handshake that names the session."""
 
-PARAMETERS = ("session", "voice", "language", "timeout")
+PARAMETERS = ("session", "voice", "language", "timeout", "trace")
 _TOKEN = re.compile(TOKEN_PATTERN)
 _OURS = re.compile(r"\A[0-9a-f]{32}\Z")
 """A name that the edge makes: 128 random bits, so nobody guesses another's."""
@@ -44,6 +44,7 @@ def wishes(address: str, settings: EdgeSettings) -> Wishes:
         voice=_matched(_VOICE, query, "voice", "a name of 1 to 64 letters, digits and . _ - or spaces"),
         language=_language(query),
         timeout_ms=_timeout(query, settings.turn_seconds),
+        trace=query.get("trace", "") == "1",
     )
 
 

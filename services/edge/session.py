@@ -26,6 +26,8 @@ class Wishes(Struct, frozen=True):
     voice: str = ""
     language: str = ""
     timeout_ms: int = 60_000
+    trace: bool = False
+    """Tell the client where the time went."""
 
 
 class Limits(Struct, frozen=True):

@@ -130,3 +130,22 @@ def test_a_timeout_is_told_by_its_length(up: Started, tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert re.search(r"0\.01 s", one_sentence(done.stderr))
+
+
+def test_trace_draws_a_line_a_stage_beside_the_answer(up: Started, tmp_path: Path) -> None:
+    done = run(tmp_path, "say", "--trace", "--url", up.url, str(QUESTION))
+
+    assert done.returncode == 0, done.stderr
+    assert HEARD in done.stdout
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["stt", "llm", "tts", "edge"]
+    assert all(" ms " in line for line in done.stderr.splitlines())
+
+
+def test_trace_as_json_has_queue_and_work_of_each_stage(up: Started, tmp_path: Path) -> None:
+    done = run(tmp_path, "say", "--json", "--trace", "--url", up.url, str(QUESTION), str(QUESTION))
+
+    for turn in map(json.loads, done.stdout.splitlines()):
+        assert [step["stage"] for step in turn["trail"]] == ["stt", "llm", "tts"]
+        spent = sum(step["queue_ms"] + step["service_ms"] for step in turn["trail"]) / 1000
+        assert 0 < spent < turn["seconds"]
+    assert done.stderr == ""
