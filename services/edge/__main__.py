@@ -6,7 +6,7 @@ import sys
 import structlog
 
 from services.runtime import bus as buses
-from services.runtime import serve
+from services.runtime import serve, streams
 from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
 from services.runtime.health import Readiness
@@ -41,11 +41,12 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
 
 
 async def _look(bus: Bus, readiness: Readiness) -> None:
-    """Keep readiness true to whether the broker answers."""
+    """Keep readiness true to whether the broker answers and has the streams."""
     while True:
         try:
-            await bus.check()
+            lacking = await streams.missing(bus.jetstream)
             readiness.have("bus")
+            readiness.state("streams", f"{', '.join(lacking)} not there; run `voicebus setup`" if lacking else "")
         except Unavailable as error:
             readiness.lack("bus", str(error))
         await asyncio.sleep(LOOK_SECONDS)

@@ -53,6 +53,8 @@ class Bus:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
+        self.trouble = ""
+        """Why the broker cannot be used now; empty when it answers."""
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_slow: list[Callable[[], None]] = []
         """Called when the client had to drop messages: what was missed is in the streams."""
@@ -117,7 +119,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
         yield bus
     finally:
         watch.cancel()
-        client.options["closed_cb"] = None
+        _forget_callbacks(client)
         await asyncio.gather(watch, return_exceptions=True)
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             await client.flush(timeout=2)
@@ -162,13 +164,18 @@ async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
         async with asyncio.timeout(settings.nats_connect_seconds):
             await connecting
     except (TimeoutError, NatsError, OSError, ValueError) as error:
-        client.options["closed_cb"] = None
+        _forget_callbacks(client)
         await client.close()
         why = "" if isinstance(error, TimeoutError) else f" ({error})"
         raise StartError(
             f"no broker answers at {settings.nats_url} within {settings.nats_connect_seconds:g} s{why}; "
             "start NATS there, or set NATS_URL"
         ) from error
+
+
+def _forget_callbacks(client: Client) -> None:
+    """A connection that is closed on purpose is no news."""
+    client._closed_cb = client._disconnected_cb = None
 
 
 def _on_error(bus: Bus, error: Exception) -> None:
@@ -196,13 +203,15 @@ async def _watch(bus: Bus) -> None:
             transport, stuck_since = bus.client._transport, 0.0
             if now - checked > CHECK_SECONDS:
                 checked = now
-                with contextlib.suppress(Unavailable):
+                try:
                     await bus.check()
-                    answered = time.monotonic()
+                    answered, bus.trouble = time.monotonic(), ""
+                except Unavailable as error:
+                    bus.trouble = str(error)
             if now - answered > DEAD_SECONDS:
                 bus.lose(f"JetStream at {_address(bus.client)} has not answered for {DEAD_SECONDS:g} s")
             continue
-        answered = now
+        answered, checked, bus.trouble = now, 0.0, "the connection to the broker is being made again"
         stuck_since = stuck_since or now
         if now - stuck_since > STUCK_SECONDS and transport is not None and transport is bus.client._transport:
             _abort(transport)

@@ -31,6 +31,13 @@ class Readiness:
         """*what* is there now."""
         self._missing.pop(what, None)
 
+    def state(self, what: str, trouble: str) -> None:
+        """*what* is there when *trouble* is empty, otherwise missing because of it."""
+        if trouble:
+            self.lack(what, trouble)
+        else:
+            self.have(what)
+
     @property
     def missing(self) -> dict[str, str]:
         """Each thing that is missing, and why."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import structlog
 from msgspec import Struct
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -18,7 +19,7 @@ from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 
 from bus_schemas import Dead, Event, Failed, Sentence, Speech, Transcript, Utterance, subjects
 
-from .errors import StartError
+from .errors import StartError, Unavailable
 from .settings import Positive, Seconds
 
 UTTERANCE = "VOICE_UTTERANCE"
@@ -29,6 +30,8 @@ DEAD = "VOICE_DEAD"
 MEMORY = "voice_memory"
 
 MIB = 1024 * 1024
+UTTERANCE_MIB = 7.5
+"""Under the broker's `max_payload` of 8 MiB by what a dead letter adds to the utterance that it keeps."""
 DAY = 86_400.0
 
 CONSUMERS = {UTTERANCE: "stt", TRANSCRIPT: "llm", SENTENCE: "tts"}
@@ -79,7 +82,9 @@ def table(settings: StreamSettings) -> list[StreamConfig]:
     work, answers = settings.stream_work_seconds, settings.stream_answer_seconds
     text, dead_age = settings.stream_text_mib, settings.stream_dead_days * DAY
     return [
-        _stream(UTTERANCE, (Utterance,), settings, mib=settings.stream_utterance_mib, message_mib=8, age=work).evolve(
+        _stream(
+            UTTERANCE, (Utterance,), settings, mib=settings.stream_utterance_mib, message_mib=UTTERANCE_MIB, age=work
+        ).evolve(
             max_msgs=settings.stream_utterances,
             max_msgs_per_subject=settings.stream_utterances_per_session,
             discard_new_per_subject=True,
@@ -147,6 +152,19 @@ async def setup(jetstream: JetStreamContext, settings: StreamSettings) -> list[s
             "the broker refused " + "; ".join(refused) + ". Give JetStream more storage, or lower the STREAM_* settings"
         )
     return differences
+
+
+async def missing(jetstream: JetStreamContext) -> list[str]:
+    """The streams that are not there. Raises: Unavailable when the broker does not answer."""
+    found: list[str] = []
+    for name in sorted(set(STREAM_OF.values())):
+        try:
+            await jetstream.stream_info(name)
+        except NotFoundError:
+            found.append(name)
+        except (NatsError, TimeoutError, ConnectionError) as error:
+            raise Unavailable(f"the broker does not tell of its streams: {error!r}") from error
+    return found
 
 
 async def _ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> list[str]:

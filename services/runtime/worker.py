@@ -106,10 +106,9 @@ class Worker:
     async def _watch(self, stopping: asyncio.Event) -> None:
         """Stop when told, and keep readiness true to what the consumer says."""
         while not stopping.is_set():
-            if self._pull.reachable:
-                self._readiness.have("queue")
-            else:
-                self._readiness.lack("queue", f"no consumer {self._stage.name} on {self._stage.stream}: voicebus setup")
+            missing = f"no consumer {self._stage.name} on {self._stage.stream}; run `voicebus setup`"
+            self._readiness.state("queue", "" if self._pull.reachable else missing)
+            self._readiness.state("bus", self._bus.trouble)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await stopping.wait()
