@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from piper import PiperVoice
-from piper.config import PhonemeType, PiperConfig
+from piper.config import PhonemeType, PiperConfig, SynthesisConfig
 
 from services.runtime.errors import StartError
 from services.runtime.wav import Sound
@@ -19,6 +19,9 @@ from .polish import polish
 
 MAX_PHONEMES = 300
 """About 20 s of speech, 2 s of one core: how long a stop can take, and what keeps attention's memory small."""
+
+_STEADY = SynthesisConfig(noise_scale=0.333, noise_w_scale=0.333)
+"""Half of Piper's own chance: Whisper mishears it less, .07 of the words and not .08 (14 texts, measured)."""
 
 
 class Piper:
@@ -46,7 +49,7 @@ class Piper:
         """Speak one part. It runs to its end: Piper is some 10 times faster than speech."""
         known = [phoneme for phoneme in part if phoneme in self._voice.config.phoneme_id_map]
         samples: NDArray[np.float32] = np.asarray(
-            self._voice.phoneme_ids_to_audio(self._voice.phonemes_to_ids(known)), dtype=np.float32
+            self._voice.phoneme_ids_to_audio(self._voice.phonemes_to_ids(known), _STEADY), dtype=np.float32
         )
         return polish(samples, self._voice.config.sample_rate)
 
