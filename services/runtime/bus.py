@@ -129,6 +129,20 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
 
 
 async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
+    try:
+        async with asyncio.timeout(settings.nats_connect_seconds):
+            await _dial(client, bus, settings, name, no_echo)
+    except (TimeoutError, NatsError, OSError, ValueError) as error:
+        _forget_callbacks(client)
+        await client.close()
+        why = "" if isinstance(error, TimeoutError) else f" ({error})"
+        raise StartError(
+            f"no broker answers at {settings.nats_url} within {settings.nats_connect_seconds:g} s{why}; "
+            "start NATS there, or set NATS_URL"
+        ) from error
+
+
+async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
     async def on_error(error: Exception) -> None:
         _on_error(bus, error)
 
@@ -143,7 +157,7 @@ async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
     async def on_close() -> None:
         bus.lose("the connection to the broker was closed for good")
 
-    connecting = client.connect(
+    await client.connect(
         servers=[url.strip() for url in settings.nats_url.split(",")],
         name=name,
         no_echo=no_echo,
@@ -160,17 +174,6 @@ async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
         reconnected_cb=on_reconnect,
         closed_cb=on_close,
     )
-    try:
-        async with asyncio.timeout(settings.nats_connect_seconds):
-            await connecting
-    except (TimeoutError, NatsError, OSError, ValueError) as error:
-        _forget_callbacks(client)
-        await client.close()
-        why = "" if isinstance(error, TimeoutError) else f" ({error})"
-        raise StartError(
-            f"no broker answers at {settings.nats_url} within {settings.nats_connect_seconds:g} s{why}; "
-            "start NATS there, or set NATS_URL"
-        ) from error
 
 
 def _forget_callbacks(client: Client) -> None:
