@@ -22,7 +22,7 @@ from services.llm.settings import LlmSettings
 from services.runtime.errors import StartError, Unavailable
 from tests.harness import free_port
 
-openmp.ensure()  # before the import that needs it
+openmp.prepare()  # before the import that needs it
 import xllamacpp  # type: ignore[import-untyped]  # noqa: E402
 
 KEY = "test"
@@ -96,6 +96,17 @@ async def opened(
 
 async def collect(model: engines.LanguageModel, messages: tuple[Message, ...]) -> list[str]:
     return [text async for text in model.reply(messages)]
+
+
+async def reason(model: engines.LanguageModel) -> str:
+    """Why the engine is unavailable; the exception is let go, because it holds the client's half-read stream."""
+    try:
+        await collect(model, CAPITAL)
+    except Unavailable as error:
+        return str(error)
+    finally:
+        await asyncio.sleep(0.05)
+    return "it is not"
 
 
 async def test_the_reply_streams_in_pieces_and_makes_sense(settings: LlmSettings) -> None:
@@ -184,8 +195,7 @@ async def test_a_reply_that_does_not_reach_its_end_is_unavailable(answer: bytes,
         await asyncio.start_server(serve, "127.0.0.1", 0) as server,
         opened(settings_for(server.sockets[0].getsockname()[1], "m"), ollama.connect) as model,
     ):
-        with pytest.raises(Unavailable, match=expected):
-            await collect(model, CAPITAL)
+        assert expected in await reason(model)
 
 
 async def test_a_server_that_says_nothing_is_unavailable() -> None:
