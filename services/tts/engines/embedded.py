@@ -62,7 +62,9 @@ class Embedded:
         stop = Stop()
         try:
             for part in await self._run(preset.parts, text):
-                yield await self._run(preset.sound, part, stop)
+                sound = await self._run(preset.sound, part, stop)
+                if len(sound.samples):
+                    yield sound
         finally:
             stop.set()
 
