@@ -9,6 +9,7 @@ import ctypes
 import importlib.metadata
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _NAME = re.compile(rb"libgomp-[0-9a-f]+\.so\.1[.0-9]*\0")
 def prepare() -> None:
     """Call it before xllamacpp is imported. Raises: StartError."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if sys.platform != "linux":
+        return
     try:
         ctypes.CDLL(LIBRARY, ctypes.RTLD_GLOBAL)
     except OSError as error:
