@@ -22,7 +22,7 @@ from services.llm.settings import LlmSettings
 from services.runtime.errors import StartError, Unavailable
 from tests.harness import free_port
 
-openmp.prepare()  # before the import that needs it
+openmp.ensure()  # before the import that needs it
 import xllamacpp  # type: ignore[import-untyped]  # noqa: E402
 
 KEY = "test"

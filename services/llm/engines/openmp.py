@@ -1,55 +1,60 @@
-"""OpenMP for llama.cpp: a library that fresh machines lack, and its threads kept from spinning.
+"""Gives llama.cpp the OpenMP library that its package expects from the system, on a system that has none.
 
-xllamacpp takes `libgomp.so.1` from the system, which a small Debian image does not have; ctranslate2, which we install
-for speech to text, brings one along under a name of its own. And its threads spin while they wait for each other:
-on two shared cores that cost 0.1 tokens a second where sleeping threads write 13.
+A bare Debian or Ubuntu has no `libgomp.so.1`. ctranslate2's package brings one, under a name of its own that the
+loader does not take for it; a copy in memory under the usual name does.
+
+Its threads would spin while they wait for each other: on two cores shared with other work, two spinning threads wrote
+0.1 tokens a second and two sleeping ones 13.
 """
 
 import ctypes
 import importlib.metadata
 import os
-import re
 import sys
-import tempfile
 from pathlib import Path
 
 from services.runtime.errors import StartError
 
-LIBRARY = "libgomp.so.1"
-DONOR = "ctranslate2"
-
-_NAME = re.compile(rb"libgomp-[0-9a-f]+\.so\.1[.0-9]*\0")
+SYSTEM_NAME = "libgomp.so.1"
+LENDER = "ctranslate2"
 
 
-def prepare() -> None:
-    """Call it before xllamacpp is imported. Raises: StartError."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+def ensure() -> None:
+    """Makes the next import of llama.cpp find OpenMP. Raises StartError where it is nowhere to be had."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # OpenMP reads it once, when it is loaded
     if sys.platform != "linux":
         return
     try:
-        ctypes.CDLL(LIBRARY, ctypes.RTLD_GLOBAL)
-    except OSError as error:
-        donated = _donated()
-        if donated is None:
-            raise StartError(
-                f"llama.cpp needs the system library {LIBRARY} ({error}); install it: `apt-get install libgomp1`"
-            ) from error
-        _load_renamed(donated)
+        ctypes.CDLL(SYSTEM_NAME)
+    except OSError:
+        lend()
 
 
-def _donated() -> Path | None:
+def lend() -> None:
+    """Loads the lender's library under the name that llama.cpp asks for. Raises StartError."""
+    content = renamed(*_bundled())
+    file = os.memfd_create(SYSTEM_NAME)
+    with os.fdopen(file, "wb") as memory:
+        memory.write(content)
+        memory.flush()
+        ctypes.CDLL(f"/proc/self/fd/{file}")
+
+
+def renamed(content: bytes, name: str) -> bytes:
+    """The library with the name that it calls itself by replaced by the usual, shorter one.
+
+    The loader compares that name with what llama.cpp asks for, and nothing else in the file changes.
+    """
+    old = name.encode() + b"\0"
+    return content.replace(old, SYSTEM_NAME.encode().ljust(len(old), b"\0"))
+
+
+def _bundled() -> tuple[bytes, str]:
     try:
-        package = importlib.metadata.distribution(DONOR)
+        files = importlib.metadata.files(LENDER) or []
     except importlib.metadata.PackageNotFoundError:
-        return None
-    found = (file for file in package.files or () if file.name.startswith("libgomp-"))
-    return next((Path(str(package.locate_file(file))) for file in found), None)
-
-
-def _load_renamed(library: Path) -> None:
-    """Load a copy that says it is `libgomp.so.1`: the linker takes what is loaded under the name it looks for."""
-    content = _NAME.sub(lambda found: LIBRARY.encode().ljust(len(found[0]), b"\0"), library.read_bytes())
-    with tempfile.NamedTemporaryFile(suffix=LIBRARY) as copy:
-        copy.write(content)
-        copy.flush()
-        ctypes.CDLL(copy.name, ctypes.RTLD_GLOBAL)
+        files = []
+    for file in files:
+        if file.name.startswith("libgomp-"):
+            return Path(file.locate()).read_bytes(), file.name
+    raise StartError(f"llama.cpp needs {SYSTEM_NAME}, and it is not here: install it (Debian: apt install libgomp1)")
