@@ -57,6 +57,8 @@ def run(name: str, kind: type[S], service: Service[S]) -> int:
         failures = _leaves(group)
     for failure in failures:
         logger.error("service_failed", error=str(failure), kind=type(failure).__name__)
+    if any(isinstance(failure, SettingsError) for failure in failures):
+        return 2
     return 1 if failures else 0
 
 
