@@ -68,7 +68,7 @@ async def port(name: str, number: int) -> Finding:
     reason = await asyncio.to_thread(ports.taken, number) if number else ""
     if not reason:
         return Finding(name, "ok", f"port {number} is free")
-    if name == "PORT" and not await readiness.missing(number):
+    if name == "PORT" and not await readiness.missing(ports.LOOPBACK, number):
         return Finding(name, "ok", f"a voicebus runs on port {number}")
     return Finding(name, "warning", f"port {number} {reason}: `voicebus up` needs another one in {name}")
 

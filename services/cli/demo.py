@@ -45,13 +45,14 @@ def _stays(wanted: CliSettings) -> bool:
 
 @contextmanager
 def _planned(wanted: CliSettings) -> Iterator[stack.Plan]:
-    port = _port("PORT", wanted.port)
+    port = _port("PORT", wanted.port, wanted.host)
     with ExitStack() as opened:
         data = opened.enter_context(_folder(Path(wanted.voicebus_data), port))
         relay: Relay = console.relay
         if not wanted.log.debug_mode:
             relay = opened.enter_context(log_files.written(data / "logs", stack.SERVICES))
         yield stack.Plan(
+            host=ports.reachable(wanted.host),
             port=port,
             nats_port=0 if wanted.nats_url else _port("NATS_PORT", wanted.nats_port),
             nats_url=wanted.nats_url,
@@ -62,10 +63,10 @@ def _planned(wanted: CliSettings) -> Iterator[stack.Plan]:
         )
 
 
-def _port(name: str, port: int) -> int:
+def _port(name: str, port: int, host: str = ports.LOOPBACK) -> int:
     """The port of a setting; when nobody chose it and it is taken, a free one."""
-    if settings.environment().get(name) or not port or not ports.taken(port):
-        return ports.claim(name, port)
+    if settings.environment().get(name) or not port or not ports.taken(port, host):
+        return ports.claim(name, port, host)
     other = ports.free()
     console.say(f"port {port} is taken; the demo takes {other} ({name})")
     return other
@@ -101,8 +102,8 @@ async def _demo(plan: stack.Plan, answered: asyncio.Event, *, stay: bool) -> Non
 def _how_to_talk(plan: stack.Plan) -> str:
     question = _shown(QUESTION.with_name("pergunta.wav"))
     return (
-        f"Talk to it: open {plan.page}, or ask with `voicebus say --url {plan.url} {question}`,\n"
-        f"or send a WAV to {plan.url} from a program. Ctrl-C stops it."
+        f"Talk to it: `voicebus say --url {plan.url} {question}`, or any WAV file of yours;\n"
+        f"a program sends its WAV to {plan.url} as one binary frame. Ctrl-C stops it."
     )
 
 

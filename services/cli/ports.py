@@ -8,6 +8,11 @@ from services.runtime.errors import StartError
 LOOPBACK = "127.0.0.1"
 
 
+def reachable(host: str) -> str:
+    """The address under which this machine reaches a server that listens on *host*."""
+    return LOOPBACK if host in ("", "0.0.0.0", "::") else host
+
+
 def free() -> int:
     """A port that nobody listens on now."""
     with socket.create_server((LOOPBACK, 0)) as server:

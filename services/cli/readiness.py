@@ -5,8 +5,6 @@ import asyncio
 import msgspec
 from msgspec import Struct
 
-from .ports import LOOPBACK
-
 ANSWER_SECONDS = 3.0
 MAX_BYTES = 64 * 1024
 
@@ -15,11 +13,11 @@ class _Body(Struct, frozen=True):
     missing: dict[str, str] = {}
 
 
-async def missing(port: int) -> str:
-    """What the service whose health is on *port* still waits for; empty when it is ready."""
+async def missing(host: str, port: int) -> str:
+    """What the service whose health is told there still waits for; empty when it is ready."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            status, body = await _get(port, "/readyz")
+            status, body = await _get(host, port, "/readyz")
     except TimeoutError:
         return "does not answer"
     except (OSError, EOFError, ValueError):
@@ -34,10 +32,10 @@ def _told(body: str) -> str:
         return body.strip()[:200]
 
 
-async def _get(port: int, path: str) -> tuple[int, str]:
-    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+async def _get(host: str, port: int, path: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection(host, port)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
         answer = await reader.read(MAX_BYTES)
         while chunk := await reader.read(MAX_BYTES):
             answer += chunk

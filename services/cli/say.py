@@ -41,7 +41,7 @@ def run(words: argparse.Namespace) -> int:
     """
     questions = [(name, _read(name)) for name in words.files]
     replies = reply_files.choose(words.out, len(questions))
-    url = words.url or f"ws://{ports.LOOPBACK}:{settings.load(CliSettings).port}/ws"
+    url = words.url or _default_url(settings.load(CliSettings))
     client = Client(
         url, session=words.session, voice=words.voice, language=words.language, timeout=words.timeout, trace=words.trace
     )
@@ -61,6 +61,10 @@ async def _converse(client: Client, questions: list[bytes], replies: list[Path],
             print(_line(said) if as_json else _text(said), flush=True)  # noqa: T201 - the command's result
             if turn.trail and not as_json:
                 console.draw(waterfall.lines(turn.trail, seconds))
+
+
+def _default_url(wanted: CliSettings) -> str:
+    return f"ws://{ports.reachable(wanted.host)}:{wanted.port}/ws"
 
 
 def _line(said: Said) -> str:

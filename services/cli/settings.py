@@ -5,10 +5,14 @@ from msgspec import Struct
 from services.runtime.log import LogSettings
 from services.runtime.settings import Port, Seconds
 
+from . import ports
+
 
 class CliSettings(Struct, frozen=True):
     """What `up`, `demo` and `say` read from the environment."""
 
+    host: str = ports.LOOPBACK
+    """Where the edge listens."""
     port: Port = 8000
     """Where the edge listens; `voicebus say` talks to it there. 0: any free port."""
     nats_url: str = ""

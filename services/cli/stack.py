@@ -23,8 +23,9 @@ log = structlog.get_logger()
 class Plan(Struct, frozen=True):
     """Where the pipeline is to run."""
 
+    host: str
+    """Where the edge is reached."""
     port: int
-    """The edge's."""
     nats_port: int
     nats_url: str
     """A broker that runs already; empty: one of our own on `nats_port`."""
@@ -42,12 +43,7 @@ class Plan(Struct, frozen=True):
     @property
     def url(self) -> str:
         """Where a client talks to the edge."""
-        return f"ws://{ports.LOOPBACK}:{self.port}/ws"
-
-    @property
-    def page(self) -> str:
-        """Where a person talks to it."""
-        return f"http://{ports.LOOPBACK}:{self.port}/"
+        return f"ws://{self.host}:{self.port}/ws"
 
 
 @asynccontextmanager
@@ -99,11 +95,12 @@ def _broker(plan: Plan, processes: Processes) -> Child:
 
 def _service(name: str, plan: Plan, processes: Processes, environ: Mapping[str, str]) -> Child:
     health = ports.free()
-    own = {**environ, "HEALTH_PORT": str(health)}
+    place = (plan.host, plan.port) if name == "edge" else (ports.LOOPBACK, health)
+    own = {**environ, "HEALTH_HOST": ports.LOOPBACK, "HEALTH_PORT": str(health)}
     command = [sys.executable, "-m", f"services.{name}"]
     return Child(
         name,
         lambda: processes.run(command, own, PIPE, plan.stop_seconds),
-        lambda: readiness.missing(plan.port if name == "edge" else health),
+        lambda: readiness.missing(*place),
         plan.relay,
     )

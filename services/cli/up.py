@@ -31,7 +31,8 @@ def plan(settings: CliSettings, data: Path) -> stack.Plan:
     Raises: StartError for a port that is not.
     """
     return stack.Plan(
-        port=ports.claim("PORT", settings.port),
+        host=ports.reachable(settings.host),
+        port=ports.claim("PORT", settings.port, settings.host),
         nats_port=0 if settings.nats_url else ports.claim("NATS_PORT", settings.nats_port),
         nats_url=settings.nats_url,
         data=data,
@@ -48,7 +49,4 @@ async def _up(plan: stack.Plan) -> None:
 
 def ready_line(plan: stack.Plan) -> str:
     """How to talk to what runs."""
-    page = plan.url.replace("ws://", "http://").removesuffix("ws")
-    return (
-        f"ready on {plan.url}: try `voicebus say --url {plan.url} audios/question.wav`, or open {page}; Ctrl-C stops it"
-    )
+    return f"ready on {plan.url}: try `voicebus say --url {plan.url} audios/question.wav`; Ctrl-C stops it"

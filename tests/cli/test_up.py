@@ -103,6 +103,29 @@ def test_its_own_sudden_death_takes_its_children_along(tmp_path: Path) -> None:
         until(lambda: not alive(family), "every child is gone", 5)
 
 
+def test_a_service_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    with started(tmp_path, "up", STOP_TIMEOUT=1) as command:
+        command.until_ready()
+        family = command.family()
+        os.kill(command.one("services.llm"), signal.SIGSTOP)
+
+        assert command.end(signal.SIGTERM) == 0
+        assert alive(family) == {}
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_service_that_does_not_stop(tmp_path: Path) -> None:
+    with started(tmp_path, "up", STOP_TIMEOUT=60) as command:
+        command.until_ready()
+        family = command.family()
+        os.kill(command.one("services.llm"), signal.SIGSTOP)
+        command.process.send_signal(signal.SIGINT)
+        until(lambda: "service_stopped" in command.stderr, "the others stop")
+        assert command.process.poll() is None
+
+        assert command.end(signal.SIGINT) == -signal.SIGINT
+        until(lambda: not alive(family), "every child is gone", 5)
+
+
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
