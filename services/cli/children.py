@@ -12,7 +12,9 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from services.runtime.errors import SettingsError, StartError, VoicebusError
+from services.runtime.errors import SettingsError, StartError
+
+from . import alone
 
 LOOK_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 1.0
@@ -137,7 +139,7 @@ async def kept(children: Sequence[Child], seconds: float) -> AsyncIterator[None]
 
     Raises: StartError, SettingsError.
     """
-    try:
+    with alone.raised():
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(child.keep(), name=child.name) for child in children]
             try:
@@ -146,8 +148,6 @@ async def kept(children: Sequence[Child], seconds: float) -> AsyncIterator[None]
             finally:
                 for task in tasks:
                     task.cancel()
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from None
 
 
 async def _all_ready(children: Sequence[Child], seconds: float) -> None:
@@ -166,10 +166,3 @@ def _sentence(line: str) -> str:
         return msgspec.json.decode(line, type=_LogLine).error or line
     except msgspec.DecodeError:
         return line
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to tell: ours before a crash, and never a group."""
-    leaves = [_first(e) if isinstance(e, BaseExceptionGroup) else e for e in errors.exceptions]
-    ours = [error for error in leaves if isinstance(error, VoicebusError)]
-    return (ours or leaves)[0]

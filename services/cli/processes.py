@@ -17,6 +17,8 @@ from msgspec import Struct
 
 from services.runtime.errors import StartError
 
+from . import alone
+
 LEASH = Path(__file__).with_name("leash.py")
 
 
@@ -64,13 +66,22 @@ class Processes(Struct, frozen=True):
 
 @asynccontextmanager
 async def group() -> AsyncIterator[Processes]:
-    """Open a group; at the end kill what is still in it."""
+    """Open a group; at the end kill what is still in it.
+
+    Raises: StartError when the leash is killed.
+    """
     # A background process that writes to the terminal is stopped where the user has set `stty tostop`.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     leash = await asyncio.create_subprocess_exec(sys.executable, "-I", "-S", str(LEASH), stdin=PIPE, process_group=0)
     processes = Processes(leash)
     try:
-        yield processes
+        with alone.raised():
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(processes.lost(), name="leash")
+                try:
+                    yield processes
+                finally:
+                    watch.cancel()
     finally:
         processes.kill()
         await leash.wait()

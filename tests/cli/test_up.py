@@ -126,6 +126,17 @@ def test_a_second_ctrl_c_does_not_wait_for_a_service_that_does_not_stop(tmp_path
         until(lambda: not alive(family), "every child is gone", 5)
 
 
+def test_without_its_leash_it_ends_rather_than_run_on_unwatched(tmp_path: Path) -> None:
+    with started(tmp_path, "up") as command:
+        command.until_ready()
+        family = command.family()
+        os.kill(command.one("leash.py"), signal.SIGKILL)
+
+        assert command.process.wait(20) == 1
+        assert command.stderr.splitlines()[-1].startswith("voicebus: the process that watches over the services")
+        assert alive(family) == {}
+
+
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
