@@ -29,7 +29,7 @@ import structlog
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codec, subjects
+from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codec, codes, subjects
 
 from . import delivery, metrics, settle
 from .alone import Room
@@ -215,6 +215,9 @@ class Worker:
                 return await self._away(held, str(error))
             case Refused():
                 return await settle.refuse(self._bus, held, event, self._stage.name, error)
+            case NotAnEvent():  # what came of it is too long for a message: no second try is shorter
+                refused = Refused(codes.TOO_LARGE, str(error))
+                return await settle.refuse(self._bus, held, event, self._stage.name, refused)
             case Sick():
                 self._fall_sick(error)
                 await delivery.nak(held, 0)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.publishing import programs
 from tests.publishing.programs import EXAMPLES, MODULES, Ended
+from tests.publishing.scripts import tone
 
 Ask = Callable[..., Awaitable[Ended]]
 
@@ -40,3 +41,11 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
         return await programs.run([*start, program, nats_url, str(wav), "kiosk-7", session], tmp_path)
 
     return run
+
+
+@pytest.fixture
+def question(tmp_path: Path) -> Path:
+    """A spoken question."""
+    path = tmp_path / "question.wav"
+    path.write_bytes(tone(1.0))
+    return path

@@ -16,30 +16,7 @@ from services.runtime.wav import Sound
 from tests.harness import free_port, listening, wait_until
 from tests.publishing import programs
 from tests.publishing.conftest import Ask
-
-HEARD = "Olá, você está aí?"
-REPLY = "Olá! Estou aqui, e falo com você agora 👋. A segunda frase vem depois da primeira."
-SETTINGS = {
-    "SCRIPTED_TRANSCRIPT": HEARD,
-    "SCRIPTED_REPLY": REPLY,
-    "SCRIPTED_TTS_MS": "1",
-    "SCRIPTED_WORDS_PER_SECOND": "0",
-    "SCRIPTED_TTS_WORDS_PER_SECOND": "10",
-}
-
-
-def tone(seconds: float, rate: int = 16_000) -> bytes:
-    """A WAV that somebody could have spoken."""
-    time = np.arange(round(seconds * rate)) / rate
-    return wav.write(Sound((np.sin(2 * np.pi * 440 * time) * 8_000).astype(np.int16), rate))
-
-
-@pytest.fixture
-def question(tmp_path: Path) -> Path:
-    """A spoken question."""
-    path = tmp_path / "question.wav"
-    path.write_bytes(tone(1.0))
-    return path
+from tests.publishing.scripts import HEARD, REPLY, SETTINGS, tone
 
 
 def seconds(folder: Path) -> float:
