@@ -27,10 +27,9 @@ def configure(settings: LogSettings, service: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    last = _renderers(console)
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, _renderer(console)]
-        if not console
-        else [*shared, _renderer(console)],
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -39,12 +38,14 @@ def configure(settings: LogSettings, service: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(console)],
-            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last], foreign_pre_chain=shared
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
-def _renderer(console: bool) -> Processor:
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()
+def _renderers(console: bool) -> list[Processor]:
+    """What makes a line of an event; the console draws tracebacks itself."""
+    if console:
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

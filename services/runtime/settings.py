@@ -103,6 +103,6 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(str(item) for item in value)
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

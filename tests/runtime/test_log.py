@@ -29,3 +29,14 @@ def test_debug_lines_are_written_in_debug_mode_only(capsys: pytest.CaptureFixtur
 
     assert "a secret" not in (err := capsys.readouterr().err)
     assert "not any more" in err
+
+
+def test_an_error_of_a_library_has_its_traceback_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(LogSettings(), "stt")
+    try:
+        raise ValueError("deep inside")
+    except ValueError:
+        logging.getLogger("websockets").exception("handler failed")
+
+    line = json.loads(capsys.readouterr().err)
+    assert "ValueError: deep inside" in line["exception"]
