@@ -1,5 +1,6 @@
 """What the READMEs and the pages of docs/ say is true: files, commands and the program in them."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from services.cli import arguments
+from services.runtime import bus as buses
+from services.runtime.bus import BusSettings
 from tests.acceptance import pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,17 +106,41 @@ def test_the_first_lines_are_what_it_is_and_two_commands() -> None:
         assert "make test" in first, page.name
 
 
-@pytest.mark.timeout(180)
-def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
-    """Copied out of the page, with only the port changed, it is answered and writes the reply."""
-    program = blocks(ENGLISH, "python")[0]
-    (tmp_path / "audios").symlink_to(ROOT / "audios")
-    with pipeline.running(tmp_path / "data", pipeline.SCRIPTED) as up:
-        assert "ws://127.0.0.1:8000/ws" in program
-        program = program.replace("ws://127.0.0.1:8000/ws", up.url)
-        ran = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-        )
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pipeline.Pipeline]:
+    """`voicebus up` without models."""
+    with pipeline.running(tmp_path_factory.mktemp("up"), pipeline.SCRIPTED) as running:
+        yield running
+
+
+def run(page: Path, up: pipeline.Pipeline, folder: Path) -> str:
+    """Run the first program of a page, with only the addresses changed; what it prints."""
+    program = blocks(page, "python")[0]
+    program = program.replace("ws://127.0.0.1:8000/ws", up.url).replace("nats://127.0.0.1:4222", up.nats_url)
+    assert program != blocks(page, "python")[0]
+    (folder / "audios").symlink_to(ROOT / "audios")
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "What is the capital of France?" in ran.stdout
+    return ran.stdout
+
+
+@pytest.mark.timeout(180)
+def test_the_program_of_the_readme_is_answered(up: pipeline.Pipeline, tmp_path: Path) -> None:
+    """It prints both texts and writes the reply."""
+    assert "What is the capital of France?" in run(ENGLISH, up, tmp_path)
     assert (tmp_path / "reply.wav").read_bytes()[:4] == b"RIFF"
+
+
+@pytest.mark.timeout(180)
+async def test_the_program_for_dead_letters_shows_them(up: pipeline.Pipeline, tmp_path: Path) -> None:
+    """What was no event is there, with the reason."""
+    async with buses.connect(BusSettings(nats_url=up.nats_url), "test") as bus:
+        dead = await bus.client.subscribe("voice.dead.kiosk-7.42")
+        await bus.jetstream.publish("voice.utterance.kiosk-7.42", b"sound", headers={"Voice-Event": "{nonsense"})
+        await dead.next_msg(timeout=10)
+    shown = await asyncio.to_thread(run, ROOT / "docs" / "operations.md", up, tmp_path)
+    assert shown.startswith("voice.dead.kiosk-7.42 ")
+    assert "refused.not_an_event" in shown
+    assert shown.endswith(" 5 bytes\n")
