@@ -13,7 +13,8 @@ fresh_image() { # makes the archive of the bare system once; the mirror is the o
   mkdir -p "$CACHE"
   mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' |
     awk -v suite="$SUITE" '$2 == suite && $3 == "Debian" { print $1; exit }')
-  timeout --kill-after=30 1200 debootstrap --variant=minbase --include=ca-certificates,make,python3 "$SUITE" "$build" "$mirror"
+  timeout --kill-after=30 1200 unshare --mount --pid --fork --kill-child --mount-proc \
+    debootstrap --variant=minbase --include=ca-certificates,make,python3 "$SUITE" "$build" "$mirror"
   chroot "$build" useradd --create-home voicebus
   tar -C "$build" -cf "$IMAGE.$$" .
   mv "$IMAGE.$$" "$IMAGE"
@@ -29,7 +30,7 @@ fresh_root() { # unpacks it, puts a clean clone of this checkout in, and this ma
   chown -R --reference="$FRESH/home/voicebus" "$FRESH$CHECKOUT"
 }
 
-fresh_remove() { rm -rf --one-file-system "$FRESH"; }
+fresh_remove() { rm -rf --one-file-system "$FRESH" "$CACHE"/build.$$; }
 
 inside() { # inside SECONDS COMMAND: in the checkout, as an ordinary user with an empty environment
   _enter "$1" voicebus /home/voicebus "cd $CHECKOUT && $2"
