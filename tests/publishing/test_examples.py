@@ -114,6 +114,7 @@ DISORDER: tuple[Event, ...] = (
     speech("2-b", 0, "k1", 1, 0.5, end=True),
     speech("2-b", 0, "k2", 1, 0.2, end=True),
     speech("2-b", 1, "k3", 0, 0.3, end=True),
+    speech("2-b", 0, "k1", 1, 0.5, end=True),
     speech("1-a", 1, "k9", 1, 0.5, end=True),
     Sentence(attempt="2-b", n=0, text="first"),
     speech("2-b", 0, "k2", 0, 0.1),
