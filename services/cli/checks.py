@@ -3,9 +3,9 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -55,7 +55,8 @@ async def broker_program() -> Finding:
     try:
         program = broker.binary()
         process = await asyncio.create_subprocess_exec(program, "--version", stdout=asyncio.subprocess.PIPE)
-        version, _ = await asyncio.wait_for(process.communicate(), VERSION_SECONDS)
+        async with asyncio.timeout(VERSION_SECONDS):
+            version, _ = await process.communicate()
     except VoicebusError as error:
         return Finding("nats-server", "missing", str(error))
     except (OSError, TimeoutError) as error:
@@ -105,7 +106,8 @@ async def _engine(what: str, load: Callable[[], _Engine]) -> Finding:
     try:
         engine = await asyncio.to_thread(load)
         try:
-            await asyncio.wait_for(cast(Awaitable[None], engine.probe()), PROBE_SECONDS)
+            async with asyncio.timeout(PROBE_SECONDS):
+                await engine.probe()
         finally:
             await engine.close()
     except VoicebusError as error:

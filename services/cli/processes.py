@@ -94,7 +94,8 @@ async def stop(process: Process, seconds: float) -> None:
     with suppress(ProcessLookupError):
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await process.wait()
     except TimeoutError:
         with suppress(ProcessLookupError):
             process.kill()

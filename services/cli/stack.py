@@ -73,7 +73,7 @@ async def make_streams(environ: Mapping[str, str]) -> list[str]:
     connection = settings.load(bus.BusSettings, environ)
     limits = settings.load(streams.StreamSettings, environ)
     async with bus.connect(connection, "setup") as connected:
-        return await streams.setup(connected.jetstream, limits)
+        return [*streams.too_small(connected.client), *await streams.setup(connected.jetstream, limits)]
 
 
 def _environ(plan: Plan) -> dict[str, str]:

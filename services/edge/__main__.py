@@ -45,7 +45,8 @@ async def _look(bus: Bus, readiness: Readiness) -> None:
     while True:
         try:
             lacking = await streams.missing(bus.jetstream)
-            readiness.have("bus")
+            readiness.state("bus", bus.trouble)
+            readiness.state("clock", bus.clock)
             readiness.state("streams", f"{', '.join(lacking)} not there; run `voicebus setup`" if lacking else "")
         except Unavailable as error:
             readiness.lack("bus", str(error))

@@ -156,6 +156,8 @@ class Conversation:
                         log.warning("publish_failed", turn=utterance.turn, error=str(error))
                     await asyncio.sleep(pause)
                     pause *= 2
+        except Refused as error:
+            self._do(self._session.fail(utterance.turn, Error(error.code, error.message)))
         except QueueFull:
             self._do(self._session.fail(utterance.turn, BUSY))
         except TimeoutError:

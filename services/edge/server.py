@@ -58,7 +58,8 @@ class Edge:
         if self._conversations:
             self._empty.clear()
             try:
-                await asyncio.wait_for(self._empty.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._empty.wait()
             except TimeoutError:
                 return False
         return True

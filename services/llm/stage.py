@@ -68,6 +68,7 @@ async def handle(
         text=text,
         at=memories.now(),
     )
+    log.debug("replied", turn=transcript.turn, attempt=attempt, reply=entry.reply)
     yield _last(await _commit(memory, transcript, stored, entry), transcript)
 
 

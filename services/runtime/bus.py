@@ -5,19 +5,21 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
+import msgspec
 import structlog
 from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport, Transport
 from nats.errors import Error as NatsError
-from nats.errors import SlowConsumerError
+from nats.errors import MaxPayloadError, SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
 
-from bus_schemas import Event, codec
+from bus_schemas import Event, codec, codes
 
-from .errors import BusLost, QueueFull, StartError, Unavailable
+from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
 from .settings import Seconds, Secret
 
 PUBLISH_SECONDS = 5.0
@@ -27,6 +29,10 @@ DEAD_SECONDS = 30.0
 """A connection that says it is up but answers nothing for so long is given up."""
 STUCK_SECONDS = 1.0
 """A reconnect that still waits for its old, frozen socket is freed after this (nats.py issue 671)."""
+SKEW_SECONDS = 2.0
+"""A deadline is made from the broker's clock: a machine this far off would drop turns too early or too late."""
+ASK_FOR_THE_TIME = "$JS.API.STREAM.INFO.VOICE_ANSWER"
+"""Any answer will do, that there is no such stream as well: since NATS 2.10 it carries the broker's time."""
 STREAM_IS_FULL = 10077
 
 log = structlog.get_logger()
@@ -47,12 +53,18 @@ class BusSettings(Struct, frozen=True):
     """How long a service that starts waits for the broker."""
 
 
+class _Told(Struct, frozen=True):
+    ts: datetime | None = None
+
+
 class Bus:
     """A live connection; made by `connect`."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
+        self.skew = 0.0
+        """Seconds that the broker's clock is ahead of this machine's."""
         self.trouble = ""
         """Why the broker cannot be used now; empty when it answers."""
         self.on_reconnect: list[Callable[[], None]] = []
@@ -63,13 +75,20 @@ class Bus:
     async def publish(self, event: Event) -> None:
         """Store one event; repeating it is safe, the broker knows it by its id.
 
-        Raises: QueueFull; Unavailable when the broker is away, or did not answer within PUBLISH_SECONDS.
+        Raises: QueueFull; Refused when the broker takes no message so large; Unavailable when the broker is away,
+        or did not answer within PUBLISH_SECONDS.
         """
         message = codec.encode(event)
         if not self.client.is_connected:
             raise Unavailable("the broker is away; the connection is being made again")
         try:
             await self.jetstream.publish(message.subject, message.payload, headers=dict(message.headers) or None)
+        except MaxPayloadError as error:
+            limit = self.client.max_payload
+            size = len(message.payload)
+            raise Refused(
+                codes.TOO_LARGE, f"{size} bytes are more than the {limit} that this broker takes (its max_payload)"
+            ) from error
         except NoStreamResponseError as error:
             raise Unavailable(f"no stream takes {message.subject}; run `voicebus setup`") from error
         except APIError as error:
@@ -86,11 +105,22 @@ class Bus:
             await self.client.publish(message.subject, message.payload)
 
     async def check(self) -> None:
-        """One round trip to JetStream. Raises: Unavailable."""
+        """One round trip to JetStream, which tells its time too. Raises: Unavailable."""
+        before = time.time()
         try:
-            await self.jetstream.account_info()
-        except (NatsError, TimeoutError, ConnectionError) as error:
+            answer = await self.client.request(ASK_FOR_THE_TIME, timeout=PUBLISH_SECONDS)
+            there = msgspec.json.decode(answer.data, type=_Told).ts
+        except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
             raise Unavailable(f"JetStream does not answer at {_address(self.client)}: {error!r}") from error
+        self.skew = there.timestamp() - (before + time.time()) / 2 if there else 0.0
+
+    @property
+    def clock(self) -> str:
+        """What is wrong with this machine's clock beside the broker's; empty when they agree."""
+        if abs(self.skew) <= SKEW_SECONDS:
+            return ""
+        side = "ahead of" if self.skew > 0 else "behind"
+        return f"the broker's clock is {abs(self.skew):.1f} s {side} this machine's: set both by NTP"
 
     async def lost(self) -> None:
         """Wait until the connection is of no more use. Raises: BusLost."""

@@ -104,9 +104,11 @@ class Pull:
             except (NatsError, ConnectionError) as error:
                 log.debug("pull_failed", error=repr(error))
             self._wake.clear()
+            asked = self._asked
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS / 2 if self.reachable else NOBODY_SECONDS):
                     await self._wake.wait()
+            self.reachable = self.reachable or 0 < asked == self._asked  # nobody has refused the last request
 
     async def _refill(self) -> None:
         if not self._bus.client.is_connected or self._paused:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import structlog
 from msgspec import Struct
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import (
@@ -30,6 +31,7 @@ DEAD = "VOICE_DEAD"
 MEMORY = "voice_memory"
 
 MIB = 1024 * 1024
+MAX_PAYLOAD = 8 * MIB
 UTTERANCE_MIB = 7.5
 """Under the broker's `max_payload` of 8 MiB by what a dead letter adds to the utterance that it keeps."""
 DAY = 86_400.0
@@ -152,6 +154,13 @@ async def setup(jetstream: JetStreamContext, settings: StreamSettings) -> list[s
             "the broker refused " + "; ".join(refused) + ". Give JetStream more storage, or lower the STREAM_* settings"
         )
     return differences
+
+
+def too_small(client: Client) -> list[str]:
+    """What the broker's own limits are too small for."""
+    if client.max_payload >= MAX_PAYLOAD:
+        return []
+    return [f"the broker: max_payload is {client.max_payload}, voicebus needs {MAX_PAYLOAD} (8MB in its configuration)"]
 
 
 async def missing(jetstream: JetStreamContext) -> list[str]:

@@ -109,6 +109,7 @@ class Worker:
             missing = f"no consumer {self._stage.name} on {self._stage.stream}; run `voicebus setup`"
             self._readiness.state("queue", "" if self._pull.reachable else missing)
             self._readiness.state("bus", self._bus.trouble)
+            self._readiness.state("clock", self._bus.clock)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await stopping.wait()

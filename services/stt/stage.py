@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from bus_schemas import Event, Speech, Transcript, Utterance, names
@@ -14,6 +15,8 @@ from . import languages
 from .engines import Transcriber
 
 FULL_SCALE = 32_768.0
+
+log = structlog.get_logger()
 
 
 async def handle(utterance: Utterance, *, transcriber: Transcriber, limits: WavLimits) -> AsyncGenerator[Event, None]:
@@ -26,6 +29,7 @@ async def handle(utterance: Utterance, *, transcriber: Transcriber, limits: WavL
     language = languages.code(utterance.language)
     samples = await asyncio.to_thread(_listen, utterance.wav, limits)
     said = await transcriber.transcribe(samples, language)
+    log.debug("transcribed", turn=utterance.turn, language=said.language, text=said.text)
     if said.text:
         seconds = round(len(samples) / wav.RATE, 3)
         yield Transcript(text=said.text, seconds=seconds, language=said.language, heard=utterance.heard)

@@ -17,6 +17,10 @@ UNDONE = re.compile(rf"\b({'|'.join(('TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'))})\b
 REGISTRIES = tuple(".".join((name, "org")) for name in ("pypi", "pythonhosted", "npmjs"))
 
 
+SWALLOWS = "asyncio.wait_for("
+"""On Python 3.11 it swallows a cancellation that meets the result, and a drain hangs: use `asyncio.timeout`."""
+
+
 def files(folder: str) -> Iterator[Path]:
     """Every Python file of ours in a folder."""
     yield from (path for path in sorted((ROOT / folder).rglob("*.py")) if not NOT_OURS & set(path.parts))
@@ -132,3 +136,8 @@ def test_nothing_is_left_for_later_in_the_files() -> None:
 def test_no_file_names_the_host_of_a_package_registry() -> None:
     """Where packages come from is the machine's own setting."""
     assert [name(path) for path, text in texts() if any(host in text for host in REGISTRIES)] == []
+
+
+def test_no_wait_swallows_a_cancellation() -> None:
+    """Every bounded wait of the services is an `asyncio.timeout`."""
+    assert [name(path) for path in files("services") if SWALLOWS in path.read_text("utf-8")] == []

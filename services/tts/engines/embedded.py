@@ -20,7 +20,7 @@ try:
     from .piper import Piper
 except ModuleNotFoundError as error:
     raise StartError(
-        f"TTS_ENGINE=embedded needs the package of {error.name!r}, which is not installed: `make install` brings it"
+        f"TTS_ENGINE=embedded needs the package of {error.name!r}, which is not installed: `make setup` brings it"
     ) from error
 
 log = structlog.get_logger()
