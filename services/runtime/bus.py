@@ -34,6 +34,8 @@ SKEW_SECONDS = 2.0
 ASK_FOR_THE_TIME = "$JS.API.STREAM.INFO.VOICE_ANSWER"
 """Any answer will do, that there is no such stream as well: since NATS 2.10 it carries the broker's time."""
 STREAM_IS_FULL = 10077
+TOO_LARGE = (10054, 10097)
+"""A message over its stream's `max_msg_size`, and headers over 64 KiB."""
 
 log = structlog.get_logger()
 
@@ -94,6 +96,8 @@ class Bus:
         except APIError as error:
             if error.err_code == STREAM_IS_FULL:
                 raise QueueFull(f"{message.subject}: {error.description}") from error
+            if error.err_code in TOO_LARGE:
+                raise Refused(codes.TOO_LARGE, f"the stream does not take it: {error.description}") from error
             raise Unavailable(f"the broker refused {message.subject}: {error.description}") from error
         except (NatsError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the broker did not confirm {message.subject}: {error!r}") from error

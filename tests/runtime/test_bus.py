@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bus_schemas import Utterance
+from bus_schemas import Transcript, Utterance, codes
 from services.cli import broker
 from services.runtime import bus as buses
 from services.runtime import streams
 from services.runtime.bus import Bus, BusSettings
-from services.runtime.errors import BusLost, QueueFull, StartError, Unavailable
+from services.runtime.errors import BusLost, QueueFull, Refused, StartError, Unavailable
 from services.runtime.streams import UTTERANCE, StreamSettings
 from tests.harness import free_port, wait_until
 
@@ -44,6 +44,14 @@ async def test_a_full_queue_is_told_and_the_same_event_may_be_tried_again(bus: B
     await bus.publish(utterance("t5"))
 
     assert (await bus.jetstream.stream_info(UTTERANCE)).state.messages == 1
+
+
+async def test_what_its_stream_will_never_take_is_refused_at_once(bus: Bus) -> None:
+    transcript = Transcript(origin="test", session="s", turn="t1", text="x" * 300_000, seconds=1.0)
+    with pytest.raises(Refused, match="message size exceeds maximum allowed") as refused:
+        await bus.publish(transcript)
+
+    assert refused.value.code == codes.TOO_LARGE
 
 
 async def test_a_missing_stream_says_how_to_make_it(bus: Bus) -> None:
