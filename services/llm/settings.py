@@ -47,7 +47,7 @@ class LlmSettings(Struct, frozen=True):
     """The longest reply in tokens, about 90 English words."""
     llm_max_sentences: Positive = 32
     """The longest reply in sentences; what comes after is not read."""
-    llm_temperature: Annotated[float, Meta(ge=0)] = 0.2
+    llm_temperature: Annotated[float, Meta(ge=0)] = 0.0
     """0: always the likeliest word; higher: more varied."""
     llm_context: Annotated[int, Meta(ge=256)] = 4096
     """Tokens that a conversation, the prompt and the reply may take together."""

@@ -1,5 +1,6 @@
 """The command line itself: words, versions, exit codes."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from services.cli import main
+from services.runtime import bus
+from services.runtime.bus import BusSettings
 from tests.cli.commands import ROOT, run
+from tests.conftest import remove_streams
 
 
 def test_version_is_told_on_stdout_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
@@ -58,18 +62,30 @@ def test_a_single_service_without_a_broker_exits_with_1(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_setup_makes_the_streams_and_says_so_again(tmp_path: Path, broker_url: str) -> None:
+@pytest.fixture
+def empty_broker(broker_url: str) -> str:
+    """The tests' broker without the streams of an earlier test."""
+
+    async def clear() -> None:
+        async with bus.connect(BusSettings(nats_url=broker_url), "test") as connection:
+            await remove_streams(connection)
+
+    asyncio.run(clear())
+    return broker_url
+
+
+def test_setup_makes_the_streams_and_says_so_again(tmp_path: Path, empty_broker: str) -> None:
     for _ in range(2):
-        done = run(tmp_path, "setup", NATS_URL=broker_url)
+        done = run(tmp_path, "setup", NATS_URL=empty_broker)
 
         assert (done.returncode, done.stdout) == (0, "streams stand\n")
 
 
-def test_setup_tells_what_stands_differently_and_leaves_it(tmp_path: Path, broker_url: str) -> None:
-    run(tmp_path, "setup", NATS_URL=broker_url)
+def test_setup_tells_what_stands_differently_and_leaves_it(tmp_path: Path, empty_broker: str) -> None:
+    run(tmp_path, "setup", NATS_URL=empty_broker)
 
     for _ in range(2):
-        done = run(tmp_path, "setup", NATS_URL=broker_url, STREAM_UTTERANCES=7)
+        done = run(tmp_path, "setup", NATS_URL=empty_broker, STREAM_UTTERANCES=7)
 
         assert done.stdout == "streams stand, with differences\n"
         assert "VOICE_UTTERANCE: max_msgs is 500, the table says 7" in done.stderr
