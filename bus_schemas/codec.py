@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from . import subjects
-from .events import Dead, Event, Failed, Sentence, Speech, Utterance
+from .events import Dead, Event, Failed, OptionalToken, Sentence, Speech, Utterance
 
 HEADER = "Voice-Event"
 MESSAGE_ID = "Nats-Msg-Id"
@@ -29,6 +29,10 @@ _decoders: dict[type[Event], msgspec.json.Decoder[Event]] = {}
 
 class NotAnEvent(ValueError):
     """The message cannot be read as the event that its subject names; the text says what is wrong with it."""
+
+
+class _Named(Struct, frozen=True):
+    turn: OptionalToken = ""
 
 
 class Message(Struct, frozen=True):
@@ -78,6 +82,14 @@ def decode(
         raise NotAnEvent(f"{subject}: {error}") from error
     event = msgspec.structs.replace(event, origin=address.origin, session=address.session)
     return _stored(event, sequence, time_ms) if sequence else event
+
+
+def named_turn(payload: bytes, headers: Headers | None = None) -> str:
+    """The turn that a message names, when the rest of it cannot be read; empty when it names none."""
+    try:
+        return msgspec.json.decode(_first(headers, HEADER) or payload, type=_Named).turn
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
 
 
 def message_id(event: Event) -> str:

@@ -26,6 +26,7 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
     Raises: VoicebusError, alone or in a group.
     """
     readiness = Readiness()
+    readiness.lack("streams", "not looked for yet")
     async with (
         buses.connect(settings.runtime.bus, "voicebus-edge", no_echo=True) as bus,
         server.listen(settings, bus, readiness) as edge,

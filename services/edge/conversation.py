@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from websockets.asyncio.server import ServerConnection
@@ -63,6 +63,7 @@ class Conversation:
         self._alarm: asyncio.TimerHandle | None = None
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._missed = asyncio.Event()
+        self._sent = asyncio.Event()
         self._start = Place()
 
     async def run(self) -> None:
@@ -88,11 +89,15 @@ class Conversation:
     async def _read(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             async for frame in self._connection:
-                if self._session.full:
-                    report.turn(self._session.wishes, Report("", "busy", codes.BUSY))
-                    await self._connection.send(frames.encode(frames.ErrorFrame(BUSY)))
-                else:
-                    self._do(self._session.heard(await self._checked(frame), self._clock()))
+                said = BUSY if self._session.full else await self._checked(frame)
+                self._do(self._session.heard(said, self._clock()))
+                await self._moved(lambda: not self._session.crowded)
+
+    async def _moved(self, enough: Callable[[], bool]) -> None:
+        """Read no further until *enough* replies have left: the client's own buffers fill, not ours."""
+        while not enough():
+            self._sent.clear()
+            await self._sent.wait()
 
     async def _checked(self, frame: str | bytes) -> bytes | Error:
         if isinstance(frame, str):
@@ -116,6 +121,7 @@ class Conversation:
         """Have *actions* done, in order, and be woken when the session wants to."""
         for action in actions:
             self._actions.put_nowait(action)
+        self._sent.set()
         if self._alarm is not None:
             self._alarm.cancel()
         wakes = self._session.wakes

@@ -121,7 +121,9 @@ def _moment(time: float) -> str:
 
 
 def _status(message: Msg) -> str:
-    return codec.plain(message.headers).get("Status", "")
+    """What the broker says of the batch; a stored message has none, whatever its sender wrote into its headers."""
+    headers = codec.plain(message.headers)
+    return "" if "Nats-Subject" in headers else headers.get("Status", "")
 
 
 def _sequence(messages: list[Msg]) -> int:

@@ -67,7 +67,6 @@ class Edge:
     async def admit(self, _: ServerConnection, request: Request) -> Response | None:
         """Answer what is no conversation: health, a wrong path, a bad parameter, a service that cannot take one."""
         try:
-            # In a thread: /metrics reads files of the operating system.
             found = await health.respond(request, self._readiness)
             if found is not None:
                 return found

@@ -18,6 +18,10 @@ from .answer import Answer, Assembly
 STOPPING = Error(codes.UNAVAILABLE, "The service is stopping: connect again and repeat the request.")
 
 
+MOST_REFUSED = 64
+"""Frames beyond the bound that wait for their `busy`; each is some bytes by then."""
+
+
 class Wishes(Struct, frozen=True):
     """Who asks, and what the address of the socket asked for."""
 
@@ -56,8 +60,6 @@ class Tell(Struct, frozen=True):
 class Recover(Struct, frozen=True):
     """Read from the stream what the socket's turn may have missed."""
 
-    turn: str
-
 
 class SendAnswer(Struct, frozen=True):
     """Send the text and the sound, then call `Session.sent`."""
@@ -78,7 +80,7 @@ class Report(Struct, frozen=True):
     turn: str
     """Empty when the frame never became a turn."""
     outcome: str
-    """`answered`, `silent`, `refused`, `failed` or `closed`."""
+    """`answered`, `silent`, `busy`, `refused`, `failed` or `closed`."""
     code: str = ""
     stage: str = ""
     """Which stage failed."""
@@ -133,8 +135,13 @@ class Session:
 
     @property
     def full(self) -> bool:
-        """Whether the next frame is to hear `busy` at once."""
+        """Whether the next frame is to hear `busy`, in its place."""
         return not self._idle and len(self._waiting) >= self._limits.waiting
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many frames wait for their reply that no more should be read."""
+        return len(self._waiting) >= self._limits.waiting + MOST_REFUSED
 
     @property
     def turn(self) -> str:
@@ -190,7 +197,7 @@ class Session:
         if now >= turn.quiet:
             turn.patience = min(turn.patience * 2, self._limits.longest_silence)
             turn.quiet = now + turn.patience
-            return [Recover(turn.name)]
+            return [Recover()]
         return []
 
     def sent(self, now: float, outcome: str = "", code: str = "") -> list[Action]:
@@ -258,4 +265,6 @@ class Session:
 
 
 def _outcome(code: str) -> str:
+    if code == codes.BUSY:
+        return "busy"
     return "refused" if code.startswith(codes.REFUSED) else "failed"

@@ -11,12 +11,14 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 from nats.errors import Error as NatsError
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from bus_schemas import Heard
 from bus_schemas.events import Count, Token
-from services.runtime.errors import Unavailable
+from services.runtime.bus import STREAM_IS_FULL
+from services.runtime.errors import QueueFull, Unavailable
+from services.runtime.heed import heed_cancel
 
 from . import sentences
 
@@ -93,14 +95,22 @@ class Memory:
             return Stored(revision=revision)
 
     async def commit(self, origin: str, session: str, stored: Stored, entry: Entry) -> bool:
-        """Add an entry; False when somebody wrote since *stored* was read. Raises: Unavailable."""
+        """Add an entry; False when somebody wrote since *stored* was read. Raises: QueueFull; Unavailable."""
         value = _encode(self._kept((*without_older_runs(stored.entries, entry), entry)))
         try:
             await self._bucket.update(f"{origin}.{session}", value, last=stored.revision)
         except KeyWrongLastSequenceError:
             return False
+        except APIError as error:
+            if error.err_code == STREAM_IS_FULL:
+                raise QueueFull(
+                    f"the bucket of the memory is full ({error.description}); raise STREAM_TEXT_MIB"
+                ) from error
+            raise Unavailable(f"the memory of {origin}.{session} cannot be written: {error!r}") from error
         except AWAY as error:
             raise Unavailable(f"the memory of {origin}.{session} cannot be written: {error!r}") from error
+        finally:
+            heed_cancel()
         return True
 
     def shown(self, entries: Entries) -> Entries:

@@ -12,7 +12,7 @@ import structlog
 from msgspec.structs import replace
 
 from bus_schemas import Sentence, Transcript, names
-from services.runtime.errors import Unavailable
+from services.runtime.errors import QueueFull, Unavailable
 
 from . import memory as memories
 from . import sentences
@@ -22,8 +22,8 @@ from .settings import LlmSettings
 
 COMMIT_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) + (2.0,) * 300
 """Seconds between tries to commit: ten minutes, the longest that a turn may last; its own deadline comes first."""
-CHARACTERS_PER_TOKEN = 2
-"""Fewer than in any European language with current models, so that a conversation that is let through fits."""
+BYTES_PER_TOKEN = 1
+"""A token of a byte-level vocabulary stands for a byte at least, so a conversation that is let through fits."""
 
 log = structlog.get_logger()
 
@@ -75,18 +75,22 @@ async def handle(
 def conversation(transcript: Transcript, entries: Entries, settings: LlmSettings) -> list[Message]:
     """What the model is shown: the system prompt, as many of the latest turns as fit, the question."""
     question = Message("user", transcript.text)
-    room = (settings.llm_context - settings.llm_max_tokens) * CHARACTERS_PER_TOKEN
-    room -= len(settings.llm_system_prompt) + len(question.content)
+    room = (settings.llm_context - settings.llm_max_tokens) * BYTES_PER_TOKEN
+    room -= _size(settings.llm_system_prompt) + _size(question.content)
     turns: list[Message] = []
     for entry in reversed(entries):
         if entry.turn == transcript.turn:
             continue
         reply = memories.remembered(entry) or memories.CUT_OFF
-        room -= len(entry.transcript) + len(reply)
+        room -= _size(entry.transcript) + _size(reply)
         if room < 0:
             break
         turns[:0] = [Message("user", entry.transcript), Message("assistant", reply)]
     return [Message("system", settings.llm_system_prompt), *turns, question]
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
 
 
 async def _read(memory: Memory, transcript: Transcript) -> Stored:
@@ -97,7 +101,8 @@ async def _read(memory: Memory, transcript: Transcript) -> Stored:
 async def _commit(memory: Memory, transcript: Transcript, stored: Stored, entry: Entry) -> Entry:
     """Store the entry; give back the one that counts, which is another run's when that was first.
 
-    A write without an answer may have been stored: the next one then finds our own entry.
+    A write without an answer may have been stored: the next one then finds our own entry. When the bucket is full, the
+    reply is given and not remembered.
     """
     for pause in COMMIT_PAUSES:
         try:
@@ -107,6 +112,9 @@ async def _commit(memory: Memory, transcript: Transcript, stored: Stored, entry:
             winner = memories.find(stored.entries, entry.turn, entry.run)
             if winner:
                 return winner
+        except QueueFull as error:
+            log.error("memory_full", turn=entry.turn, error=str(error))
+            return entry
         except Unavailable as error:
             log.warning("memory_away", turn=entry.turn, error=str(error), pause=pause)
         await asyncio.sleep(pause)

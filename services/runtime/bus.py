@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 
 import msgspec
 import structlog
@@ -13,14 +14,16 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport, Transport
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError, SlowConsumerError
+from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
 
 from bus_schemas import Event, codec, codes
+from bus_schemas.codec import Message
 
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
-from .settings import Seconds, Secret
+from .heed import heed_cancel
+from .settings import Seconds, Secret, without_password
 
 PUBLISH_SECONDS = 5.0
 CHECK_SECONDS = 5.0
@@ -33,6 +36,8 @@ SKEW_SECONDS = 2.0
 """A deadline is made from the broker's clock: a machine this far off would drop turns too early or too late."""
 ASK_FOR_THE_TIME = "$JS.API.STREAM.INFO.VOICE_ANSWER"
 """Any answer will do, that there is no such stream as well: since NATS 2.10 it carries the broker's time."""
+HEADER_FRAME = 64
+"""What NATS writes around headers, and some room."""
 STREAM_IS_FULL = 10077
 TOO_LARGE = (10054, 10097)
 """A message over its stream's `max_msg_size`, and headers over 64 KiB."""
@@ -67,6 +72,8 @@ class Bus:
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
         self.skew = 0.0
         """Seconds that the broker's clock is ahead of this machine's."""
+        self.last_error = ""
+        """What the client complained of last."""
         self.trouble = ""
         """Why the broker cannot be used now; empty when it answers."""
         self.on_reconnect: list[Callable[[], None]] = []
@@ -83,14 +90,9 @@ class Bus:
         message = codec.encode(event)
         if not self.client.is_connected:
             raise Unavailable("the broker is away; the connection is being made again")
+        self._check_size(message)
         try:
             await self.jetstream.publish(message.subject, message.payload, headers=dict(message.headers) or None)
-        except MaxPayloadError as error:
-            limit = self.client.max_payload
-            size = len(message.payload)
-            raise Refused(
-                codes.TOO_LARGE, f"{size} bytes are more than the {limit} that this broker takes (its max_payload)"
-            ) from error
         except NoStreamResponseError as error:
             raise Unavailable(f"no stream takes {message.subject}; run `voicebus setup`") from error
         except APIError as error:
@@ -101,6 +103,17 @@ class Bus:
             raise Unavailable(f"the broker refused {message.subject}: {error.description}") from error
         except (NatsError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the broker did not confirm {message.subject}: {error!r}") from error
+        finally:
+            heed_cancel()
+
+    def _check_size(self, message: Message) -> None:
+        """The broker counts the headers too, and closes the connection of who sends it more than it takes."""
+        headers = sum(len(name) + len(value) + len(": \r\n") for name, value in message.headers.items())
+        size, limit = len(message.payload) + headers + HEADER_FRAME, self.client.max_payload
+        if size > limit:
+            raise Refused(
+                codes.TOO_LARGE, f"{size} bytes are more than the {limit} that this broker takes (max_payload)"
+            )
 
     async def tell(self, event: Event) -> None:
         """Publish one event that nobody stores; whoever listens now hears it."""
@@ -117,6 +130,10 @@ class Bus:
         except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
             raise Unavailable(f"JetStream does not answer at {_address(self.client)}: {error!r}") from error
         self.skew = there.timestamp() - (before + time.time()) / 2 if there else 0.0
+
+    def time(self) -> float:
+        """Now by the broker's clock, seconds since 1970: deadlines are made from it."""
+        return time.time() + self.skew
 
     @property
     def clock(self) -> str:
@@ -149,6 +166,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
     bus = Bus(client)
     await _open(client, bus, settings, name, no_echo)
     watch = asyncio.create_task(_watch(bus), name="bus-watch")
+    watch.add_done_callback(partial(_unwatched, bus))
     try:
         yield bus
     finally:
@@ -162,6 +180,11 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
                 await client.close()
 
 
+def _unwatched(bus: Bus, watch: asyncio.Task[None]) -> None:
+    if not watch.cancelled():
+        bus.lose(f"nobody watches the connection any more: {watch.exception()!r}")
+
+
 async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
     try:
         async with asyncio.timeout(settings.nats_connect_seconds):
@@ -169,9 +192,13 @@ async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
     except (TimeoutError, NatsError, OSError, ValueError) as error:
         _forget_callbacks(client)
         await client.close()
-        why = "" if isinstance(error, TimeoutError) else f" ({error})"
+        where = without_password(settings.nats_url)
+        reason = bus.last_error if isinstance(error, TimeoutError) else str(error)
+        if "authorization" in reason.lower():
+            raise StartError(f"the broker at {where} does not let us in; set NATS_USER and NATS_PASSWORD") from error
+        why = f" ({reason})" if reason else ""
         raise StartError(
-            f"no broker answers at {settings.nats_url} within {settings.nats_connect_seconds:g} s{why}; "
+            f"no broker answers at {where} within {settings.nats_connect_seconds:g} s{why}; "
             "start NATS there, or set NATS_URL"
         ) from error
 
@@ -216,6 +243,7 @@ def _forget_callbacks(client: Client) -> None:
 
 
 def _on_error(bus: Bus, error: Exception) -> None:
+    bus.last_error = str(error)
     if isinstance(error, SlowConsumerError):
         log.warning("bus_slow_consumer", subject=error.subject)
         for call in bus.on_slow:

@@ -7,7 +7,7 @@ from bus_schemas import Cancel, Event
 
 MOST = 10_000
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, int]
 
 
 class Cancelled:
@@ -18,21 +18,21 @@ class Cancelled:
 
     def add(self, cancel: Cancel) -> None:
         """Remember a cancel of a turn, or, with an empty turn, of a session until now."""
-        key = (cancel.origin, cancel.session, cancel.turn)
+        key = (cancel.origin, cancel.session, cancel.turn, cancel.run)
         self._at[key] = time.time()
         self._at.move_to_end(key)
         while len(self._at) > MOST:
             self._at.popitem(last=False)
 
     def has(self, event: Event, stored_at: float) -> bool:
-        """Whether *event*, stored at *stored_at* (seconds since 1970), is of a turn that was cancelled."""
-        if (event.origin, event.session, event.turn) in self._at:
+        """Whether *event*, stored at *stored_at* (by this machine's clock), is of a turn that was cancelled."""
+        if (event.origin, event.session, event.turn, event.run) in self._at:
             return True
-        return stored_at < self._at.get((event.origin, event.session, ""), 0.0)
+        return stored_at < self._at.get((event.origin, event.session, "", 0), 0.0)
 
 
 def concerns(cancel: Cancel, event: Event) -> bool:
     """Whether *cancel* ends the turn of *event*."""
     if (cancel.origin, cancel.session) != (event.origin, event.session):
         return False
-    return not cancel.turn or cancel.turn == event.turn
+    return not cancel.turn or (cancel.turn, cancel.run) == (event.turn, event.run)

@@ -53,7 +53,7 @@ async def respond(request: Request, readiness: Readiness) -> Response | None:
             missing = readiness.missing
             status = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
             return response(status, msgspec.json.encode({"ready": not missing, "missing": missing}))
-        case "/metrics":
+        case "/metrics":  # in a thread: it reads files of the operating system
             return response(HTTPStatus.OK, await asyncio.to_thread(generate_latest), CONTENT_TYPE_LATEST)
     return None
 

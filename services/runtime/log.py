@@ -6,6 +6,7 @@ from typing import Literal
 
 import structlog
 from msgspec import Struct
+from structlog.dev import plain_traceback
 from structlog.typing import Processor
 
 
@@ -45,7 +46,7 @@ def configure(settings: LogSettings, service: str) -> None:
 
 
 def _renderers(console: bool) -> list[Processor]:
-    """What makes a line of an event; the console draws tracebacks itself."""
+    """What makes a line of an event. A traceback shows no variables: they hold what was said, and secrets."""
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

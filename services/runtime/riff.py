@@ -22,6 +22,9 @@ ENDLESS = 0x7FFF_0000
 """From here on a size is no promise: who writes into a pipe puts 0xFFFFFFFF (ffmpeg), 0x80000000 (arecord) or
 0x7FFFF000 (sox)."""
 
+MOST_CHUNKS = 1000
+"""Of one file: real ones have a dozen, and a walk over millions of crumbs would keep every other thread waiting."""
+
 CODECS = {
     0x0002: "Microsoft ADPCM",
     0x0006: "A-law",
@@ -120,11 +123,14 @@ def _head(data: bytes) -> None:
 
 
 def _chunks(data: bytes, at: int = 12) -> Iterator[tuple[bytes, int, int]]:
-    """The name, the first byte and the promised size of each chunk."""
-    while at + 8 <= len(data):
+    """The name, the first byte and the promised size of each chunk. Raises: Refused for a file of crumbs."""
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            return
         name, size = _CHUNK.unpack_from(data, at)
         yield name, at + 8, size
         at += 8 + size + size % 2
+    raise Refused(codes.NOT_WAV, f"This WAV file has more than {MOST_CHUNKS} chunks: save it as an ordinary WAV.")
 
 
 def _extent(data: bytes, start: int, size: int) -> int:
@@ -144,7 +150,9 @@ def _extent(data: bytes, start: int, size: int) -> int:
 
 def _only_chunks(data: bytes, at: int) -> bool:
     """Whether what follows an empty data chunk is more chunks, to the byte, and not samples of a streaming writer."""
-    while at + 8 <= len(data):
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            break
         name, size = _CHUNK.unpack_from(data, at)
         if not all(32 <= character < 127 for character in name):
             return False

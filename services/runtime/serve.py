@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -92,11 +92,18 @@ async def work(
             readiness.have("bus")
             async with _unless_stopped(open_stage(wanted, connection), stopping) as stage:
                 if stage is None:
-                    return
+                    _leave()
                 readiness.have("engine")
                 logger.info("service_ready", worker=worker_name)
                 await _work(Worker(connection, stage, runtime.worker, readiness, worker_name), connection, stopping)
     logger.info("service_stopped")
+
+
+def _leave() -> NoReturn:
+    """End at once: a model that still loads in a thread cannot be stopped, and nothing was taken yet."""
+    logger.info("service_stopped", loading=True)
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _work(worker: Worker, connection: Bus, stopping: asyncio.Event) -> None:

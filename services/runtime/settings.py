@@ -5,6 +5,7 @@ A field that is itself a struct is read from the same environment, so services s
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -21,6 +22,7 @@ S = TypeVar("S", bound=Struct)
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 Positive = Annotated[int, Meta(ge=1)]
+_PASSWORD = re.compile(r"://[^@/\s]+@")
 Secret = Annotated[str, Meta(extra={"secret": True})]
 """A value that is never printed."""
 
@@ -65,6 +67,11 @@ def variables(kind: type[Struct]) -> Iterator[str]:
             yield field.name.upper()
 
 
+def without_password(url: str) -> str:
+    """The address without the user and the password in it."""
+    return _PASSWORD.sub("://***@", url)
+
+
 def _read(kind: type[S], environ: Mapping[str, str], problems: list[str]) -> S:
     values: dict[str, Any] = {}
     for field in fields(kind):
@@ -105,4 +112,6 @@ def _is_secret(field: FieldInfo) -> bool:
 def _shown(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return without_password(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,12 +1,11 @@
 """The ends of a message that did not finish: what is published for whom, before the broker forgets it."""
 
 import asyncio
-import time
 
 import msgspec
 import structlog
 
-from bus_schemas import BadSubject, Event, Failed, codes, subjects
+from bus_schemas import BadSubject, Event, Failed, NotAnEvent, codec, codes, subjects
 from bus_schemas.events import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS
 
 from . import delivery, metrics
@@ -17,6 +16,8 @@ from .errors import QueueFull, Refused, Unavailable
 SETTLE_SECONDS = 20.0
 """How long an ending may wait for the broker; then the message comes again and ends then."""
 LONGEST_PAUSE = 2.0
+MOST_CHARACTERS = 1000
+"""Of a reason: an exception may quote all that it choked on."""
 
 log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ async def refuse(bus: Bus, held: Delivery, event: Event, stage: str, error: Refu
 
 async def too_late(bus: Bus, held: Delivery, event: Event, stage: str) -> str:
     """Nobody waits any more."""
-    late = time.time() - due(event, held.stored_at)
+    late = bus.time() - due(event, held.stored_at)
     message = f"the turn's time was over {late:.1f} s ago, in {stage}; ask again, or with a longer timeout"
     return await _end(bus, held, "deadline", _failed(event, stage, codes.DEADLINE, message))
 
@@ -63,10 +64,12 @@ async def give_up(bus: Bus, held: Delivery, event: Event, stage: str, reason: st
         turn=event.turn,
         stage=stage,
         code=codes.CRASHED,
-        reason=reason,
+        reason=reason[:MOST_CHARACTERS],
     )
     letter = msgspec.structs.replace(letter, run=event.run)
-    log.error("event_given_up", stage=stage, turn=event.turn, deliveries=held.deliveries, reason=reason)
+    log.error(
+        "event_given_up", stage=stage, turn=event.turn, deliveries=held.deliveries, reason=reason[:MOST_CHARACTERS]
+    )
     return await _end(bus, held, "given_up", _failed(event, stage, codes.CRASHED, message), letter)
 
 
@@ -78,8 +81,10 @@ async def not_an_event(bus: Bus, held: Delivery, stage: str, reason: str) -> str
         origin, session = address.origin, address.session
     except BadSubject:
         origin, session = "unknown", "unknown"
+    reason = reason[:MOST_CHARACTERS]
+    turn = codec.named_turn(held.message.data, held.message.headers)
     letter = delivery.dead(
-        held, origin=origin, session=session, turn="", stage=stage, code=codes.NOT_AN_EVENT, reason=reason
+        held, origin=origin, session=session, turn=turn, stage=stage, code=codes.NOT_AN_EVENT, reason=reason
     )
     told = Failed(
         origin=origin, session=session, turn=letter.turn, stage=stage, code=codes.NOT_AN_EVENT, message=reason
@@ -98,8 +103,16 @@ def _failed(event: Event, stage: str, code: str, message: str) -> Failed:
         trail=event.trail,
         stage=stage,
         code=code,
-        message=message,
+        message=message[:MOST_CHARACTERS],
     )
+
+
+async def _tell(bus: Bus, ending: Event, stage: str) -> None:
+    """Publish one ending; one that no message can hold is better lost than its worker."""
+    try:
+        await publish(bus, ending, stage)
+    except (NotAnEvent, Refused) as error:
+        log.error("ending_lost", stage=stage, turn=ending.turn, ending=ending.NAME, error=str(error)[:MOST_CHARACTERS])
 
 
 async def _end(bus: Bus, held: Delivery, outcome: str, first: Failed, *more: Event) -> str:
@@ -107,7 +120,7 @@ async def _end(bus: Bus, held: Delivery, outcome: str, first: Failed, *more: Eve
     try:
         async with asyncio.timeout(SETTLE_SECONDS):
             for ending in (first, *more):
-                await publish(bus, ending, first.stage)
+                await _tell(bus, ending, first.stage)
     except TimeoutError:
         await delivery.nak(held, LONGEST_PAUSE)
         return "unsettled"

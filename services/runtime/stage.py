@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from bus_schemas import Event, Step
+from bus_schemas.events import MAX_STEPS
 
 # A stage handles its own kind of event; the worker only ever gives it that kind.
 Handle = Callable[[Any], AsyncGenerator[Event, None]]
@@ -38,5 +39,5 @@ def follow(output: Event, cause: Event, step: Step) -> Event:
         language=output.language or cause.language,
         voice=output.voice or cause.voice,
         deadline=output.deadline or cause.deadline,
-        trail=(*cause.trail, step),
+        trail=(*cause.trail, step)[-MAX_STEPS:],
     )

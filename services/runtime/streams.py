@@ -166,7 +166,7 @@ def too_small(client: Client) -> list[str]:
 async def missing(jetstream: JetStreamContext) -> list[str]:
     """The streams that are not there. Raises: Unavailable when the broker does not answer."""
     found: list[str] = []
-    for name in sorted(set(STREAM_OF.values())):
+    for name in (*sorted(set(STREAM_OF.values())), f"KV_{MEMORY}"):
         try:
             await jetstream.stream_info(name)
         except NotFoundError:

@@ -5,8 +5,9 @@ The rules:
 finished          every output was published and confirmed by the broker, then the event is acked.
 no room           downstream, or the broker is away: wait in place and publish the same message again, until the
                   deadline. Done work is never done again, and the held credit is the back-pressure.
-`Unavailable`     the engine is down: given back with a delay; the worker stops pulling and is not ready until a probe
-                  of its engine succeeds. The deadline ends the waiting, not a count.
+`Unavailable`     the engine is down: given back with a delay, so that a healthy worker may have it; the worker stops
+                  pulling and is not ready until a probe of its engine succeeds. What was given back often waits in
+                  place for that probe instead: the deadline ends the waiting, not a count.
 `Refused`         the sender's fault: `failed`, never again.
 a crash           given back once, then `failed` and a dead letter. Two in a row of different messages, or `Sick`: the
                   worker hands back what it holds and ends with an error; who started it starts it again.
@@ -21,9 +22,7 @@ SIGTERM           take no more, finish, give back what cannot finish in time.
 
 import asyncio
 import contextlib
-import time
-from collections import OrderedDict
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import structlog
 from msgspec import Struct
@@ -39,15 +38,15 @@ from .delivery import Delivery
 from .errors import Refused, Sick, Unavailable
 from .health import Readiness
 from .pull import Pull
+from .recovery import Recovery
 from .settings import Positive, Seconds
 from .stage import Stage, follow
 
 RETRY_SECONDS = 1.0
 """How long a crashed event rests before its second try."""
-PROBE_SECONDS = 5.0
-"""The longest pause between two probes of an engine that is down."""
+AWAY_SECONDS = 5.0
+"""The longest rest of an event whose engine is down, before another worker may try."""
 LOOK_SECONDS = 1.0
-EXCUSES = 1000
 
 log = structlog.get_logger()
 
@@ -79,11 +78,11 @@ class Worker:
         self._cancelled = Cancelled()
         self._holding: set[asyncio.Task[None]] = set()
         self._running: dict[asyncio.Task[None], Event] = {}
-        self._excused: OrderedDict[int, int] = OrderedDict()
         self._crashed = 0
+        """The message that crashed last, when nothing has gone well since."""
         self._sick: Sick | None = None
         self._stop = asyncio.Event()
-        self._recovery: asyncio.Task[None] | None = None
+        self._recovery = Recovery(stage.probe, self._pull, readiness)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until *stopping*, then drain.
@@ -116,12 +115,13 @@ class Worker:
         self._stop.set()
 
     async def _drain(self) -> None:
-        if self._recovery is not None:
-            self._recovery.cancel()
         if self._holding:
             await asyncio.wait(self._holding, timeout=0 if self._sick else self._settings.drain_seconds)
-        for task in self._holding:
-            task.cancel()
+        while self._holding:
+            for task in self._holding:
+                task.cancel()
+            await asyncio.wait(self._holding, timeout=LOOK_SECONDS)
+        self._recovery.stop()
 
     def _take(self, message: Msg) -> None:
         task = self._group.create_task(self._hold(delivery.of(message)), name=f"{self._stage.name} {message.subject}")
@@ -155,14 +155,24 @@ class Worker:
             event = delivery.event(held)
         except (BadSubject, NotAnEvent) as error:
             return await settle.not_an_event(self._bus, held, self._stage.name, str(error))
-        if held.deliveries - self._excused.get(held.sequence, 0) > self._settings.max_deliveries:
+        if held.deliveries > self._settings.max_deliveries:
             reason = f"it was delivered {held.deliveries} times and never finished; its workers died or hung"
             return await settle.give_up(self._bus, held, event, self._stage.name, reason)
-        async with self._room.enter(alone=held.deliveries > 1):
-            started = time.time()
+        async with AsyncExitStack() as place:
+            try:
+                async with asyncio.timeout(max(0.0, settle.due(event, held.stored_at) - self._bus.time())):
+                    await place.enter_async_context(self._room.enter(alone=held.deliveries > 1))
+            except TimeoutError:
+                return await settle.too_late(self._bus, held, event, self._stage.name)
+            started = self._bus.time()
             metrics.QUEUE.labels(self._stage.name).observe(max(0.0, started - held.stored_at))
             outcome = await self._once(held, event, started)
-            seconds = time.time() - started
+        if outcome not in ("crashed", "given_up", "sick"):
+            self._crashed = 0
+        self._report(event, outcome, self._bus.time() - started)
+        return outcome
+
+    def _report(self, event: Event, outcome: str, seconds: float) -> None:
         metrics.SERVICE.labels(self._stage.name).observe(seconds)
         log.info(
             "event_handled",
@@ -173,11 +183,10 @@ class Worker:
             turn=event.turn,
             service_ms=round(seconds * 1000, 1),
         )
-        return outcome
 
     async def _once(self, held: Delivery, event: Event, started: float) -> str:
         due = settle.due(event, held.stored_at)
-        if self._cancelled.has(event, held.stored_at):
+        if self._is_cancelled(held, event):
             await delivery.ack(held)
             return "cancelled"
         if due <= started:
@@ -188,7 +197,7 @@ class Worker:
             async with asyncio.timeout(due - started) as limit:
                 await work
         except asyncio.CancelledError:
-            if not self._cancelled.has(event, held.stored_at):
+            if not self._is_cancelled(held, event):
                 raise
             await delivery.ack(held)
             return "cancelled"
@@ -198,22 +207,39 @@ class Worker:
             return await self._failed(held, event, error)
         finally:
             del self._running[work]
-        self._crashed = 0
         await delivery.ack(held)
         return "finished"
 
+    def _is_cancelled(self, held: Delivery, event: Event) -> bool:
+        return self._cancelled.has(event, held.stored_at - self._bus.skew)
+
     async def _handle(self, held: Delivery, event: Event, started: float) -> None:
+        """Run the stage; what was given back too often already runs again here when the engine works."""
+        patient = held.deliveries >= self._settings.max_deliveries - 1
+        while True:
+            try:
+                await self._run(held, event, started)
+                return
+            except Unavailable as error:
+                if not patient:
+                    raise
+                self._recovery.down(str(error), self._group)
+            await self._recovery.wait()
+
+    async def _run(self, held: Delivery, event: Event, started: float) -> None:
         queue_ms = round(max(0.0, started - held.stored_at) * 1000, 1)
         async with aclosing(self._stage.handle(event)) as outputs:
             async for output in outputs:
-                service_ms = round((time.time() - started) * 1000, 1)
+                service_ms = round((self._bus.time() - started) * 1000, 1)
                 step = Step(stage=self._stage.name, worker=self._name, queue_ms=queue_ms, service_ms=service_ms)
                 await settle.publish(self._bus, follow(output, event, step), self._stage.name)
 
     async def _failed(self, held: Delivery, event: Event, error: Exception) -> str:
         match error:
             case Unavailable():
-                return await self._away(held, str(error))
+                self._recovery.down(str(error), self._group)
+                await delivery.nak(held, min(2.0**held.deliveries / 2, AWAY_SECONDS))
+                return "unavailable"
             case Refused():
                 return await settle.refuse(self._bus, held, event, self._stage.name, error)
             case NotAnEvent():  # what came of it is too long for a message: no second try is shorter
@@ -231,32 +257,6 @@ class Worker:
             await delivery.nak(held, RETRY_SECONDS)
             return "crashed"
         return await settle.give_up(self._bus, held, event, self._stage.name, f"{type(error).__name__}: {error}")
-
-    async def _away(self, held: Delivery, reason: str) -> str:
-        self._excused[held.sequence] = self._excused.get(held.sequence, 0) + 1
-        while len(self._excused) > EXCUSES:
-            self._excused.popitem(last=False)
-        await delivery.nak(held, min(2.0**held.deliveries / 2, PROBE_SECONDS))
-        self._pull.pause(True)
-        self._readiness.lack("engine", reason)
-        if self._recovery is None or self._recovery.done():
-            self._recovery = self._group.create_task(self._recover(), name="engine-probe")
-        return "unavailable"
-
-    async def _recover(self) -> None:
-        """Probe the engine until it works, then pull again."""
-        pause = 0.25
-        while True:
-            await asyncio.sleep(pause)
-            try:
-                await self._stage.probe()
-            except Unavailable as error:
-                self._readiness.lack("engine", str(error))
-                pause = min(pause * 2, PROBE_SECONDS)
-                continue
-            self._readiness.have("engine")
-            self._pull.pause(False)
-            return
 
     def _fall_sick(self, error: Sick) -> None:
         self._sick = self._sick or error

@@ -192,7 +192,7 @@ def test_a_silent_bus_is_looked_behind() -> None:
     seen: list[float] = []
     while (wakes := talk.wakes) is not None and wakes < 50:
         assert talk.tick(wakes - 0.1) == []
-        assert talk.tick(wakes) == [Recover("turn1")]
+        assert talk.tick(wakes) == [Recover()]
         seen.append(wakes)
 
     assert seen == [3, 9, 21, 33, 45]
@@ -206,7 +206,7 @@ def test_an_event_makes_the_silence_begin_anew() -> None:
     talk.event(Sentence(turn="turn1", attempt="a", n=0, text="x"), 4)
 
     assert talk.tick(6.9) == []
-    assert talk.tick(7) == [Recover("turn1")]
+    assert talk.tick(7) == [Recover()]
 
 
 def test_a_closed_socket_cancels_its_turn() -> None:

@@ -195,10 +195,21 @@ async def test_a_memory_that_goes_away_is_waited_for_and_the_model_not_asked_aga
     await handling.aclose()
 
 
+async def test_a_full_memory_costs_the_remembering_and_not_the_reply(memory: Memory, bus: Bus) -> None:
+    stream = f"KV_{streams.MEMORY}"
+    config = (await bus.jetstream.stream_info(stream)).config
+    config.max_bytes = 1
+    await bus.jetstream.update_stream(config)
+    said = await answer(question("1"), Recorded("One. Two."), memory)
+
+    assert (said[-1].last, said[-1].reply) == (True, "One. Two.")
+    assert (await memory.read("web", "s")).entries == ()
+
+
 def test_a_conversation_that_does_not_fit_loses_its_oldest_turns() -> None:
     entries = tuple(
         memories.Entry(turn, 0, "a", "q" * 100, "r" * 100, n=0, text="", at=memories.now()) for turn in "123456"
     )
-    settings = LlmSettings(llm_system_prompt="s" * 50, llm_context=512, llm_max_tokens=256)
+    settings = LlmSettings(llm_system_prompt="s" * 50, llm_context=768, llm_max_tokens=256)
     messages = stage.conversation(question("7", "q" * 50), entries, settings)
     assert [message.role for message in messages] == ["system", *["user", "assistant"] * 2, "user"]

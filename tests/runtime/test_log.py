@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import Literal
 
 import pytest
 import structlog
@@ -40,3 +41,16 @@ def test_an_error_of_a_library_has_its_traceback_in_the_line(capsys: pytest.Capt
 
     line = json.loads(capsys.readouterr().err)
     assert "ValueError: deep inside" in line["exception"]
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_variables(form: Literal["console", "json"], capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(LogSettings(log_format=form), "stt")
+    words = "what was said in confidence"
+    try:
+        raise ValueError(len(words))
+    except ValueError as error:
+        structlog.get_logger().error("handler_crashed", exc_info=error)
+
+    assert "ValueError" in (err := capsys.readouterr().err)
+    assert words not in err.replace('words = "what was said in confidence"', "")

@@ -66,3 +66,9 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pyt
 
 def test_every_variable_of_a_service_can_be_listed() -> None:
     assert list(settings.variables(Outer)) == ["NATS_PASSWORD", "MAX_DELIVERIES", "PORT", "DEBUG_MODE", "VOICE_NAME"]
+
+
+def test_a_password_in_an_address_is_never_shown() -> None:
+    loaded = settings.load(Outer, {"VOICE_NAME": "nats://me:hush@broker:4222"})
+
+    assert dict(settings.describe(loaded))["VOICE_NAME"] == "nats://***@broker:4222"

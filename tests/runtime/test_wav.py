@@ -315,3 +315,11 @@ def test_any_samples_give_a_sound(form: tuple[int, bool], channels: int, rate: i
     data = wav_file(fmt(riff.FLOAT if floating else riff.PCM, channels, rate, bits), chunk(b"data", body))
 
     assert outcome(data) in {"sound", codes.EMPTY}
+
+
+def test_a_file_of_crumbs_is_refused_before_it_costs_seconds() -> None:
+    crumbs = b"RIFF\xff\xff\xff\xffWAVE" + b"junk\0\0\0\0" * 1_000_000
+    with pytest.raises(Refused, match="more than 1000 chunks") as refused:
+        wav.read(crumbs, WavLimits())
+
+    assert refused.value.code == codes.NOT_WAV

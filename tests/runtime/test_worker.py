@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 
+import msgspec
 import pytest
 
 from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Transcript, codes
 from services.runtime.bus import Bus
-from services.runtime.errors import Refused, Sick, Unavailable
-from services.runtime.health import Readiness
+from services.runtime.errors import Refused, Sick
 from services.runtime.streams import TRANSCRIPT
 from services.runtime.worker import WorkerSettings
 from tests.harness import listening, wait_until
@@ -110,31 +110,16 @@ async def test_a_sick_engine_ends_the_worker_and_its_message_goes_to_a_healthy_o
     assert len(said) == 1
 
 
-async def test_an_engine_that_is_down_pauses_the_worker_until_a_probe_succeeds(bus: Bus) -> None:
-    up = asyncio.Event()
-    readiness = Readiness()
+async def test_an_error_that_quotes_all_it_choked_on_still_becomes_a_dead_letter(bus: Bus) -> None:
+    async def crash(event: Transcript) -> AsyncGenerator[Event, None]:
+        raise ValueError("x" * 100_000)
+        yield
 
-    async def probe() -> None:
-        if not up.is_set():
-            raise Unavailable("ollama does not answer")
-
-    async def answer(event: Transcript) -> AsyncGenerator[Event, None]:
-        await probe()
-        yield Sentence(attempt="a1", n=0, text="ok", last=True)
-
-    async with listening(bus, "voice.>") as events, working(bus, stage(answer, probe=probe), readiness=readiness):
+    async with listening(bus, "voice.dead.>") as dead, working(bus, stage(crash)):
         await bus.publish(transcript("t1"))
-        await wait_until(lambda: readiness.missing.get("engine") == "ollama does not answer", "the worker is not ready")
-        await bus.publish(transcript("t2"))
-        await asyncio.sleep(1.0)
-
-        assert await unfinished(bus) == 2
-
-        up.set()
         await settled(bus)
 
-    assert "engine" not in readiness.missing
-    assert not [event for event in events if isinstance(event, Failed)]
+    assert len(dead) == 1
 
 
 async def test_an_event_past_its_deadline_fails_without_engine_time(bus: Bus) -> None:
@@ -269,6 +254,24 @@ async def test_what_is_no_event_becomes_a_dead_letter_and_its_sender_is_told(bus
 
     failed = next(event for event in events if isinstance(event, Failed))
     assert failed.code == codes.NOT_AN_EVENT
+
+
+async def test_a_message_with_one_bad_field_fails_under_the_name_that_its_sender_gave_it(bus: Bus) -> None:
+    async with listening(bus, "voice.failed.kiosk.7") as failed, working(bus, stage(echo)):
+        await bus.client.publish("voice.transcript.kiosk.7", b'{"turn": "mine", "text": "x", "seconds": "two"}')
+        await wait_until(lambda: bool(failed), "the failure is told")
+
+    assert failed[0].turn == "mine"
+
+
+async def test_a_cancel_of_the_first_run_does_not_stop_an_operators_second(bus: Bus) -> None:
+    async with listening(bus, "voice.sentence.>") as said, working(bus, stage(echo)):
+        await bus.tell(Cancel(origin="test", session="s", turn="t1"))
+        await asyncio.sleep(0.1)
+        await bus.publish(msgspec.structs.replace(transcript("t1"), run=1))
+        await settled(bus)
+
+    assert [event.run for event in said] == [1]
 
 
 async def test_stopping_finishes_what_runs_and_takes_no_more(bus: Bus) -> None:

@@ -1,0 +1,77 @@
+"""A worker whose engine is down, against the real broker."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+from bus_schemas import Dead, Event, Failed, Sentence, Transcript, codes
+from services.runtime.bus import Bus
+from services.runtime.errors import Unavailable
+from services.runtime.health import Readiness
+from services.runtime.worker import WorkerSettings
+from tests.harness import listening, wait_until
+from tests.runtime.workers import settled, stage, transcript, unfinished, working
+
+
+async def test_an_engine_that_is_down_pauses_the_worker_until_a_probe_succeeds(bus: Bus) -> None:
+    up = asyncio.Event()
+    readiness = Readiness()
+
+    async def probe() -> None:
+        if not up.is_set():
+            raise Unavailable("ollama does not answer")
+
+    async def answer(event: Transcript) -> AsyncGenerator[Event, None]:
+        await probe()
+        yield Sentence(attempt="a1", n=0, text="ok", last=True)
+
+    async with listening(bus, "voice.>") as events, working(bus, stage(answer, probe=probe), readiness=readiness):
+        await bus.publish(transcript("t1"))
+        await wait_until(lambda: readiness.missing.get("engine") == "ollama does not answer", "the worker is not ready")
+        await bus.publish(transcript("t2"))
+        await asyncio.sleep(1.0)
+
+        assert await unfinished(bus) == 2
+
+        up.set()
+        await settled(bus)
+
+    assert "engine" not in readiness.missing
+    assert not [event for event in events if isinstance(event, Failed)]
+
+
+async def test_an_engine_that_stays_down_never_turns_a_waiting_event_into_a_dead_letter(bus: Bus) -> None:
+    """Two workers give it back to each other; then one of them keeps it until the deadline."""
+
+    async def down() -> None:
+        """A probe that succeeds though the engine does not work: the worst case."""
+
+    async def away(event: Transcript) -> AsyncGenerator[Event, None]:
+        raise Unavailable("ollama answers 500")
+        yield
+
+    impatient = WorkerSettings(max_deliveries=3, ack_wait=1.0)
+    async with (
+        listening(bus, "voice.>") as events,
+        working(bus, stage(away, probe=down), impatient),
+        working(bus, stage(away, probe=down), impatient),
+    ):
+        await bus.publish(transcript("t1", deadline=round(time.time() * 1000) + 5000))
+        await settled(bus)
+
+    assert [event.code for event in events if isinstance(event, Failed)] == [codes.DEADLINE]
+    assert not [event for event in events if isinstance(event, Dead)]
+
+
+async def test_stopping_does_not_wait_for_an_engine_that_went_away_meanwhile(bus: Bus) -> None:
+    async def away(event: Transcript) -> AsyncGenerator[Event, None]:
+        await asyncio.sleep(0.5)
+        raise Unavailable("ollama was stopped too")
+        yield
+
+    async def still_away() -> None:
+        raise Unavailable("ollama does not answer")
+
+    async with working(bus, stage(away, probe=still_away), WorkerSettings(drain_seconds=2, ack_wait=1.0)):
+        await bus.publish(transcript("t1"))
+        await asyncio.sleep(0.3)
