@@ -13,11 +13,13 @@ class Answer(Struct, frozen=True):
     llama: str
 
 
-class Error(Struct, frozen=True):
+class Error(Struct, frozen=True, omit_defaults=True):
     """What went wrong, for a program (`code`, one of `bus_schemas.codes`) and for a person (`message`)."""
 
     code: str
     message: str
+    retry_after: float | None = None
+    """With `busy`, where it is known: after so many seconds another try may succeed."""
 
 
 class ErrorFrame(Struct, frozen=True):

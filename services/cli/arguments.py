@@ -39,6 +39,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _say(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="a WAV file; - reads one from standard input")
     parser.add_argument("--url", default="", help="the edge (default: ws://127.0.0.1:PORT/ws)")
+    parser.add_argument("--key", default="", help="the API key, better in VOICEBUS_KEY: others see a command's words")
     parser.add_argument("--session", default="", help="go on with a conversation")
     parser.add_argument("--voice", default="", help="who answers, a name of audios/voices.toml")
     parser.add_argument("--language", default="", help="what is spoken, such as pt (default: found out)")

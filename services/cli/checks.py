@@ -64,12 +64,12 @@ async def broker_program() -> Finding:
     return Finding("nats-server", "ok", f"{version.decode().strip()} at {program}")
 
 
-async def port(name: str, number: int) -> Finding:
+async def port(name: str, number: int, *, tls: bool = False) -> Finding:
     """Whether `up` can have a port."""
     reason = await asyncio.to_thread(ports.taken, number) if number else ""
     if not reason:
         return Finding(name, "ok", f"port {number} is free")
-    if name == "PORT" and not await readiness.missing(ports.LOOPBACK, number):
+    if name == "PORT" and not await readiness.missing(ports.LOOPBACK, number, tls=tls):
         return Finding(name, "ok", f"a voicebus runs on port {number}")
     return Finding(name, "warning", f"port {number} {reason}: `voicebus up` needs another one in {name}")
 

@@ -1,6 +1,8 @@
 """The WebSocket client of voicebus: a WAV in, an answer out. `voicebus say`, the benches and the tests share it."""
 
 import asyncio
+from collections.abc import Mapping
+from ssl import SSLCertVerificationError
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -36,31 +38,38 @@ class Turn(Struct, frozen=True):
 
 
 class NoAnswer(VoicebusError):
-    """The edge cannot be reached, or a turn came to nothing. `code` is one of `bus_schemas.codes`."""
+    """The edge cannot be reached, or a turn came to nothing. `code` is one of `bus_schemas.codes`.
 
-    def __init__(self, code: str, message: str) -> None:
+    *retry_after*: seconds after which another try may succeed, where the edge says so.
+    """
+
+    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retry_after = retry_after
 
 
 class Client:
     """One conversation with an edge.
 
     *url* is like `ws://127.0.0.1:8000/ws`. Empty *session*, *voice* and *language* leave the choice to the edge.
-    *timeout*: seconds that an answer may take. *trace*: have each turn tell what each stage spent on it.
+    *key*: the API key, where the edge asks for one. *timeout*: seconds that an answer may take. *trace*: have each turn
+    tell what each stage spent on it.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        key: str = "",
         session: str = "",
         voice: str = "",
         language: str = "",
         timeout: float = ANSWER_SECONDS,
         trace: bool = False,
     ) -> None:
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._trace = trace
         self.url = _with_query(
             url,
@@ -77,7 +86,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Connect. Raises: NoAnswer."""
-        self._connection = await _open(self.url)
+        self._connection = await _open(self.url, self._headers)
         return self
 
     async def __aexit__(
@@ -149,12 +158,14 @@ def _raise_error(text: str) -> None:
         error: Error = msgspec.json.decode(text, type=ErrorFrame).error
     except msgspec.DecodeError:
         return
-    raise NoAnswer(error.code, error.message)
+    raise NoAnswer(error.code, error.message, error.retry_after)
 
 
-async def _open(url: str) -> ClientConnection:
+async def _open(url: str, headers: Mapping[str, str]) -> ClientConnection:
     try:
-        return await connect(url, open_timeout=OPEN_SECONDS, max_size=MAX_FRAME_BYTES, proxy=None)
+        return await connect(
+            url, open_timeout=OPEN_SECONDS, max_size=MAX_FRAME_BYTES, proxy=None, additional_headers=headers
+        )
     except InvalidURI as error:
         raise NoAnswer(codes.BAD_PARAMETER, f"{url!r} is no WebSocket URL such as ws://127.0.0.1:8000/ws") from error
     except InvalidStatus as error:
@@ -165,6 +176,12 @@ async def _open(url: str) -> ClientConnection:
         ) from error
     except TimeoutError as error:
         raise NoAnswer(codes.UNAVAILABLE, f"nothing answers on {_place(url)} within {OPEN_SECONDS:g} s") from error
+    except SSLCertVerificationError as error:
+        raise NoAnswer(
+            codes.UNAVAILABLE,
+            f"the certificate of {_place(url)} is not trusted ({error.verify_message}): ask by a name that it has, and"
+            " name its authority's file in SSL_CERT_FILE",
+        ) from error
     except (OSError, InvalidHandshake, EOFError) as error:
         raise NoAnswer(
             codes.UNAVAILABLE,

@@ -33,7 +33,7 @@ def run() -> int:
     with ExitStack() as stack_:
         plan = stack_.enter_context(_planned(wanted))
         try:
-            asyncio.run(signals.until_stopped(_demo(plan, answered, stay=_stays(wanted))))
+            asyncio.run(signals.until_stopped(_demo(plan, wanted.voicebus_key, answered, stay=_stays(wanted))))
         except signals.Stopped:
             return 0 if answered.is_set() else INTERRUPTED
     return 0
@@ -59,6 +59,7 @@ def _planned(wanted: CliSettings) -> Iterator[stack.Plan]:
             data=data,
             start_seconds=wanted.start_timeout,
             stop_seconds=wanted.stop_timeout,
+            tls=bool(wanted.tls_cert),
             relay=relay,
         )
 
@@ -83,11 +84,11 @@ def _folder(wanted: Path, port: int) -> Iterator[Path]:
         yield data
 
 
-async def _demo(plan: stack.Plan, answered: asyncio.Event, *, stay: bool) -> None:
+async def _demo(plan: stack.Plan, key: str, answered: asyncio.Event, *, stay: bool) -> None:
     reply = reply_files.choose("", 1)[0]
     question = await asyncio.to_thread(_question)
     async with stack.running(plan):
-        async with Client(plan.url, timeout=ASK_SECONDS) as client:
+        async with Client(plan.url, key=key, timeout=ASK_SECONDS) as client:
             with console.waiting("asking a question, waiting for the answer"):
                 turn = await client.ask(question)
         await asyncio.to_thread(reply_files.write, reply, turn.wav)

@@ -56,7 +56,7 @@ async def _looked(loaded: Mapping[str, Struct]) -> AsyncIterator[Finding]:
             yield await checks.broker_program()
             yield await checks.port("NATS_PORT", up.nats_port)
             yield checks.disk(up, limits)
-        yield await checks.port("PORT", up.port)
+        yield await checks.port("PORT", up.port, tls=bool(up.tls_cert))
     engines = config.chosen(loaded)
     for name, looking in (
         ("stt", checks.stt(cast(SttSettings, loaded["stt"]))),

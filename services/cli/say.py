@@ -41,9 +41,15 @@ def run(words: argparse.Namespace) -> int:
     """
     questions = [(name, _read(name)) for name in words.files]
     replies = reply_files.choose(words.out, len(questions))
-    url = words.url or _default_url(settings.load(CliSettings))
+    wanted = settings.load(CliSettings)
     client = Client(
-        url, session=words.session, voice=words.voice, language=words.language, timeout=words.timeout, trace=words.trace
+        words.url or _default_url(wanted),
+        key=words.key or wanted.voicebus_key,
+        session=words.session,
+        voice=words.voice,
+        language=words.language,
+        timeout=words.timeout,
+        trace=words.trace,
     )
     asyncio.run(_converse(client, [wav for _, wav in questions], replies, words.json))
     return 0
@@ -64,7 +70,7 @@ async def _converse(client: Client, questions: list[bytes], replies: list[Path],
 
 
 def _default_url(wanted: CliSettings) -> str:
-    return f"ws://{ports.reachable(wanted.host)}:{wanted.port}/ws"
+    return f"{'wss' if wanted.tls_cert else 'ws'}://{ports.reachable(wanted.host)}:{wanted.port}/ws"
 
 
 def _line(said: Said) -> str:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from services.runtime.log import LogSettings
-from services.runtime.settings import Port, Seconds
+from services.runtime.settings import Port, Seconds, Secret
 
 from . import ports
 
@@ -15,6 +15,11 @@ class CliSettings(Struct, frozen=True):
     """Where the edge listens."""
     port: Port = 8000
     """Where the edge listens; `voicebus say` talks to it there. 0: any free port."""
+    tls_cert: str = ""
+    """A PEM file with the edge's certificate and those above it: the edge then speaks TLS alone, wss and https, and
+    `voicebus say` asks that way."""
+    voicebus_key: Secret = ""
+    """The API key with which `voicebus say` and `voicebus demo` ask."""
     nats_url: str = ""
     """A broker that runs already. Empty: `voicebus up` and `voicebus demo` start their own."""
     nats_port: Port = 4222

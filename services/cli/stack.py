@@ -32,6 +32,8 @@ class Plan(Struct, frozen=True):
     data: Path
     start_seconds: float
     stop_seconds: float
+    tls: bool = False
+    """The edge speaks TLS."""
     relay: Relay = console.relay
     """Takes what the services write."""
 
@@ -43,7 +45,7 @@ class Plan(Struct, frozen=True):
     @property
     def url(self) -> str:
         """Where a client talks to the edge."""
-        return f"ws://{self.host}:{self.port}/ws"
+        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/ws"
 
 
 @asynccontextmanager
@@ -101,6 +103,6 @@ def _service(name: str, plan: Plan, processes: Processes, environ: Mapping[str, 
     return Child(
         name,
         lambda: processes.run(command, own, PIPE, plan.stop_seconds),
-        lambda: readiness.missing(*place),
+        lambda: readiness.missing(*place, tls=plan.tls and name == "edge"),
         plan.relay,
     )

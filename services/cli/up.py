@@ -38,6 +38,7 @@ def plan(settings: CliSettings, data: Path) -> stack.Plan:
         data=data,
         start_seconds=settings.start_timeout,
         stop_seconds=settings.stop_timeout,
+        tls=bool(settings.tls_cert),
     )
 
 

@@ -18,6 +18,7 @@ from services.runtime.errors import QueueFull, Refused, Unavailable
 from services.runtime.wav import WavLimits
 
 from . import report
+from .limits import Share
 from .relay import Place, Relay
 from .session import (
     STOPPING,
@@ -50,12 +51,19 @@ class Conversation:
     """One open socket; `run` lasts until it is closed."""
 
     def __init__(
-        self, connection: ServerConnection, wishes: Wishes, settings: EdgeSettings, bus: Bus, relay: Relay
+        self,
+        connection: ServerConnection,
+        wishes: Wishes,
+        settings: EdgeSettings,
+        bus: Bus,
+        relay: Relay,
+        share: Share,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._bus = bus
         self._relay = relay
+        self._share = share
         self._subject = subjects.conversation(wishes.origin, wishes.session)
         self._session = Session(wishes, Limits(settings.max_waiting_turns, settings.silence_seconds))
         self._limits = WavLimits(settings.max_utterance_seconds, settings.max_frame_bytes)
@@ -89,8 +97,8 @@ class Conversation:
     async def _read(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             async for frame in self._connection:
-                said = BUSY if self._session.full else await self._checked(frame)
-                self._do(self._session.heard(said, self._clock()))
+                busy = BUSY if self._session.full else self._share.take(self._clock())
+                self._do(self._session.heard(busy or await self._checked(frame), self._clock()))
                 await self._moved(lambda: not self._session.crowded)
 
     async def _moved(self, enough: Callable[[], bool]) -> None:
@@ -146,6 +154,8 @@ class Conversation:
             case Tell():
                 await self._bus.tell(action.cancel)
             case Report():
+                if action.turn or action.code != codes.BUSY:  # what heard busy at the door took no share
+                    self._share.end()
                 report.turn(self._session.wishes, action)
             case Leave():
                 await self._connection.close(CloseCode.GOING_AWAY, "the service is stopping")

@@ -11,6 +11,7 @@ from bus_schemas import codes
 from bus_schemas.events import MAX_TIMEOUT_MS, TOKEN_PATTERN
 from services.runtime.errors import Refused
 
+from .keys import Key
 from .session import Wishes
 from .settings import EdgeSettings
 
@@ -26,8 +27,10 @@ _LANGUAGE = re.compile(r"\A([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*\Z")
 _VOICE = re.compile(r"\A[\w. -]{1,64}\Z")
 
 
-def wishes(address: str, settings: EdgeSettings) -> Wishes:
+def wishes(address: str, settings: EdgeSettings, key: Key | None = None) -> Wishes:
     """Read the address of a handshake, such as `/ws?session=42&timeout=20`; other parameters are ignored.
+
+    Who has a *key* asks under its name, and names its sessions as it likes.
 
     Raises: Refused with UNKNOWN_PATH or BAD_PARAMETER; ValueError when it is no address at all.
     """
@@ -39,8 +42,8 @@ def wishes(address: str, settings: EdgeSettings) -> Wishes:
         )
     query = _query(urlsplit(address).query)
     return Wishes(
-        origin=settings.origin,
-        session=_session(query.get("session", ""), settings.host),
+        origin=key.name if key else settings.origin,
+        session=_session(query.get("session", ""), guessable=key is not None or is_loopback(settings.host)),
         voice=_matched(_VOICE, query, "voice", "a name of 1 to 64 letters, digits and . _ - or spaces"),
         language=_language(query),
         timeout_ms=_timeout(query, settings.turn_seconds),
@@ -65,11 +68,11 @@ def _query(text: str) -> dict[str, str]:
     return query
 
 
-def _session(name: str, host: str) -> str:
-    """The session's name; who listens off loopback gives a fresh one for any name that it did not make itself."""
+def _session(name: str, *, guessable: bool) -> str:
+    """The session's name: a fresh one for none and, where all share one origin, for any that the edge did not make."""
     if name and not _TOKEN.match(name):
         raise _bad("session", name, "1 to 64 letters, digits, _ and -")
-    if _OURS.match(name) or (name and is_loopback(host)):
+    if _OURS.match(name) or (name and guessable):
         return name
     return secrets.token_hex(16)
 

@@ -1,13 +1,15 @@
 """The WebSocket server: handshakes, health pages, and a conversation for each socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from math import ceil
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 from bus_schemas import codes, frames
 from bus_schemas.frames import Error, ErrorFrame
@@ -16,25 +18,38 @@ from services.runtime.bus import Bus
 from services.runtime.errors import Refused, StartError
 from services.runtime.health import Readiness
 
-from . import handshake, report
+from . import handshake, keys, report, tls
 from .conversation import Conversation
+from .gate import Gate
+from .keys import Key
 from .relay import Relay
 from .session import STOPPING, Wishes
 from .settings import EdgeSettings
 
 CLOSE_SECONDS = 1.0
 """How long a closing socket waits for its client to say goodbye."""
+TLS_SECONDS = 10.0
+"""How long a client may take to agree on the encryption."""
 FRAMES_AHEAD = 1
 """Frames that wait to be read: each may be as large as MAX_FRAME_BYTES."""
 
-CROWDED = Error(codes.BUSY, "Too many sockets are open: connect again in a while.")
+RETRY_SECONDS = 5.0
+CROWDED = Error(codes.BUSY, "Too many sockets are open: connect again in a while.", RETRY_SECONDS)
+MANY_OF_ONE = Error(codes.BUSY, "This address has too many sockets open: close one, then connect again.", RETRY_SECONDS)
+STATUS = {
+    codes.UNKNOWN_PATH: HTTPStatus.NOT_FOUND,
+    codes.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
+    codes.ORIGIN: HTTPStatus.FORBIDDEN,
+}
+"""Of the refusals that are more than a bad request."""
 
 
 class Edge:
     """A server that listens; made by `listen`."""
 
-    def __init__(self, settings: EdgeSettings, bus: Bus, readiness: Readiness) -> None:
+    def __init__(self, settings: EdgeSettings, bus: Bus, readiness: Readiness, gate: Gate) -> None:
         self.port = 0
+        self._gate = gate
         self._settings = settings
         self._bus = bus
         self._readiness = readiness
@@ -64,34 +79,46 @@ class Edge:
                 return False
         return True
 
-    async def admit(self, _: ServerConnection, request: Request) -> Response | None:
-        """Answer what is no conversation: health, a wrong path, a bad parameter, a service that cannot take one."""
+    async def admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer what is no conversation: health, a wrong address, who may not ask, a service that cannot take one."""
         try:
             found = await health.respond(request, self._readiness)
             if found is not None:
                 return found
             handshake.wishes(request.path, self._settings)
+            self._gate.check_page(request.headers)
+            self._gate.key(request.headers)
         except ValueError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, Error(codes.BAD_PARAMETER, f"This is no address: {error}."))
         except Refused as error:
-            unknown = error.code == codes.UNKNOWN_PATH
-            return _refusal(
-                HTTPStatus.NOT_FOUND if unknown else HTTPStatus.BAD_REQUEST, Error(error.code, error.message)
-            )
+            return _refusal(STATUS.get(error.code, HTTPStatus.BAD_REQUEST), Error(error.code, error.message))
         if self._stopping:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING)
         if len(self._conversations) >= self._settings.max_sockets:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED)
+        if self._gate.crowded(_host(connection)):
+            return _refusal(HTTPStatus.TOO_MANY_REQUESTS, MANY_OF_ONE)
         return None
+
+    def protocol(self, _: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        """The subprotocol to answer with."""
+        return keys.protocol(offered)
 
     def name(self, _: ServerConnection, request: Request, response: Response) -> None:
         """Tell the client its session."""
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            response.headers[handshake.SESSION_HEADER] = handshake.wishes(request.path, self._settings).session
+            key = self._gate.key(request.headers)
+            response.headers[handshake.SESSION_HEADER] = handshake.wishes(request.path, self._settings, key).session
 
     async def converse(self, connection: ServerConnection) -> None:
         """Hold the conversation of one socket."""
-        conversation = Conversation(connection, self._wishes(connection), self._settings, self._bus, self._relay)
+        assert connection.request is not None
+        key = self._gate.key(connection.request.headers)
+        with self._gate.socket(_host(connection), key) as share:
+            wishes = self._wishes(connection, key)
+            await self._hold(Conversation(connection, wishes, self._settings, self._bus, self._relay, share))
+
+    async def _hold(self, conversation: Conversation) -> None:
         self._conversations.add(conversation)
         if self._stopping:
             conversation.stop()
@@ -103,12 +130,12 @@ class Edge:
             if not self._conversations:
                 self._empty.set()
 
-    def _wishes(self, connection: ServerConnection) -> Wishes:
+    def _wishes(self, connection: ServerConnection, key: Key | None) -> Wishes:
         """What the handshake settled."""
         request, response = connection.request, connection.response
         assert request is not None
         assert response is not None
-        wishes = handshake.wishes(request.path, self._settings)
+        wishes = handshake.wishes(request.path, self._settings, key)
         return msgspec.structs.replace(wishes, session=response.headers[handshake.SESSION_HEADER])
 
 
@@ -116,14 +143,19 @@ class Edge:
 async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> AsyncIterator[Edge]:
     """Serve `/ws` and the health pages; at the end every socket that is still open is closed with 1001.
 
-    Raises: StartError when the port is taken.
+    Raises: StartError when the port is taken; SettingsError for keys or a certificate that cannot be used.
     """
-    edge = Edge(settings, bus, readiness)
+    gate = Gate(settings, asyncio.get_running_loop().time)
+    edge = Edge(settings, bus, readiness, gate)
+    encryption = await asyncio.to_thread(tls.context, settings)
     try:
         server = await serve(
             edge.converse,
             settings.host,
             settings.port,
+            ssl=encryption,
+            ssl_handshake_timeout=TLS_SECONDS if encryption else None,
+            select_subprotocol=edge.protocol,
             process_request=edge.admit,
             process_response=edge.name,
             max_size=2 * settings.max_frame_bytes,
@@ -140,8 +172,20 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
         ) from error
     async with server:
         edge.port = int(server.sockets[0].getsockname()[1])
+        gate.tell()
         yield edge
 
 
+def _host(connection: ServerConnection) -> str:
+    """The address at the other end; empty when it has gone already."""
+    return str(connection.remote_address[0]) if connection.remote_address else ""
+
+
 def _refusal(status: HTTPStatus, error: Error) -> Response:
-    return health.response(status, frames.encode(ErrorFrame(error)).encode())
+    report.REFUSED.labels(error.code).inc()
+    response = health.response(status, frames.encode(ErrorFrame(error)).encode())
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(ceil(error.retry_after))
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

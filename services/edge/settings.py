@@ -6,7 +6,9 @@ from msgspec import Meta, Struct
 
 from bus_schemas.events import MAX_TIMEOUT_MS, TOKEN_PATTERN
 from services.runtime.serve import RuntimeSettings
-from services.runtime.settings import Port, Positive, Seconds
+from services.runtime.settings import Port, Positive, Seconds, Secret
+
+NotNegative = Annotated[int, Meta(ge=0)]
 
 
 class EdgeSettings(Struct, frozen=True):
@@ -20,17 +22,33 @@ class EdgeSettings(Struct, frozen=True):
     port: Port = 8000
     """The port of the WebSocket, and of /healthz, /readyz and /metrics."""
     origin: Annotated[str, Meta(pattern=TOKEN_PATTERN)] = "web"
-    """The name under which all edges of a deployment ask on the bus."""
+    """The name under which all edges of a deployment ask on the bus; where there are keys, each key has its own."""
+    api_keys: Secret = ""
+    """Who may ask: name:key[:turns a minute[:turns at once]], with commas or one a line; instead of a key sha256= and
+    the 64 digits of its SHA-256. The name is the key's origin on the bus, and two lines of one name are two keys of one
+    party. API_KEYS_FILE reads them from a file. Empty: everybody who reaches the edge may ask."""
+    allowed_origins: str = ""
+    """Web pages that may open a socket, besides those of the edge's own host: origins such as https://app.example with
+    commas; * allows every page. Programs send no Origin and are not asked."""
+    tls_cert: str = ""
+    """A PEM file with the edge's certificate and those above it: the edge then speaks TLS alone, wss and https, and
+    `voicebus say` asks that way."""
+    tls_key: str = ""
+    """A PEM file with the certificate's private key; empty: it is in TLS_CERT."""
     max_utterance_seconds: Annotated[float, Meta(gt=0, le=240)] = 120.0
     """The longest utterance that is taken; 240 s of 16 kHz are what a message of the bus holds."""
     max_frame_bytes: Positive = 32 * 1024 * 1024
     """The largest WAV that is taken; a larger one is refused, and one of twice this closes its socket."""
     max_reply_bytes: Positive = 1024 * 1024
     """The spoken reply is brought to 16 kHz when it would be larger; stock WebSocket clients take 1 MiB."""
-    max_waiting_turns: Annotated[int, Meta(ge=0)] = 4
+    max_waiting_turns: NotNegative = 4
     """Turns of one socket that wait while one runs; beyond it the client hears `busy`."""
     max_sockets: Positive = 5000
     """Open sockets; beyond it the handshake is refused."""
+    max_sockets_per_address: NotNegative = 0
+    """Open sockets of one address (of an IPv6 network of 64 bits); 0: no limit. Behind a proxy all have its address."""
+    turns_per_minute: NotNegative = 0
+    """Turns a minute of one address, where there are no keys; 0: no limit."""
     turn_seconds: Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_MS / 1000)] = 60.0
     """How long an answer may take when the client does not say so with ?timeout=."""
     publish_seconds: Seconds = 5.0
