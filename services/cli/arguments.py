@@ -1,7 +1,9 @@
 """The words of the command line."""
 
 import argparse
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 SERVICES = {
@@ -9,6 +11,13 @@ SERVICES = {
     "stt": "speech to text",
     "llm": "the language model",
     "tts": "text to speech",
+}
+FILTERS = {
+    "stage": "those that this stage gave up",
+    "code": "those with this code; `refused` is every refusal",
+    "origin": "those of this origin",
+    "session": "those of this session",
+    "turn": "those of this turn",
 }
 
 
@@ -32,6 +41,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         command(name, f"run one service, {what}, on the broker of NATS_URL")
     command("setup", "make the streams on the broker of NATS_URL, and tell what stands there differently")
     _json(command("config", "show the settings in force, and which engines run and why"))
+    _dead(command("dead", "look at the messages that were given up; put them back, or drop them"))
     _json(command("doctor", "check what is installed, reachable and loadable, and say what to do about the rest"))
     return parser.parse_args(argv)
 
@@ -47,6 +57,62 @@ def _say(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="", metavar="FILE-or-DIR", help="where the reply goes (default: reply.wav)")
     parser.add_argument("--trace", action="store_true", help="draw where the time went, stage by stage")
     _json(parser)
+
+
+def _dead(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, what: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        _json(added)
+        return added
+
+    _filters(action("list", "list the dead letters"))
+    show = action("show", "show one letter, with all that is known of it")
+    show.add_argument("number", type=int, metavar="NUMBER", help="the letter's number, as `list` shows it")
+    show.add_argument("--out", default="", metavar="FILE", help="write the original payload there (a WAV, or JSON)")
+    _requeue(action("requeue", "put messages back into their queue, as another run of their turn"))
+    drop = action("drop", "delete letters for good")
+    _several(drop)
+    drop.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+
+
+def _requeue(parser: argparse.ArgumentParser) -> None:
+    _several(parser)
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="how long the run may take (default: as first asked, or 60)"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the letter where it is")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--wait", action="store_true", help="wait for the answer and print it; exit with 1 without one")
+    way.add_argument("--as-it-is", action="store_true", help="byte for byte, what is no event too")
+    parser.add_argument("--out", default="", metavar="FILE-or-DIR", help="where the reply goes (default: reply.wav)")
+
+
+def _several(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("numbers", nargs="*", type=int, metavar="NUMBER", help="a letter's number, as `list` shows it")
+    parser.add_argument("--all", action="store_true", help="every letter")
+    _filters(parser)
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    for name, what in FILTERS.items():
+        parser.add_argument(f"--{name}", default="", help=f"only {what}")
+    parser.add_argument(
+        "--since", type=_since, metavar="WHEN", help="only the last 90s, 10m, 2h or 3d, or since 2026-01-31T10:00"
+    )
+
+
+def _since(text: str) -> datetime:
+    """A moment, by its distance from now or by its date; UTC where no zone is said."""
+    ago = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if ago:
+        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[ago[2]])
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no time: 90s, 10m, 2h, 3d, or 2026-01-31T10:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _json(parser: argparse.ArgumentParser) -> None:

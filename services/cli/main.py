@@ -51,6 +51,10 @@ def _run(words: argparse.Namespace) -> int:
             from . import config
 
             return config.run(as_json=words.json)
+        case "dead":
+            from . import dead
+
+            return dead.run(words)
         case "doctor":
             from . import doctor
 

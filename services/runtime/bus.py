@@ -87,12 +87,16 @@ class Bus:
         Raises: QueueFull; Refused when the broker takes no message so large; Unavailable when the broker is away,
         or did not answer within PUBLISH_SECONDS.
         """
-        message = codec.encode(event)
+        await self.store(codec.encode(event))
+
+    async def store(self, message: Message) -> bool:
+        """Store one message as it stands; False when the broker had it already, by its id. Raises: as `publish`."""
         if not self.client.is_connected:
             raise Unavailable("the broker is away; the connection is being made again")
         self._check_size(message)
         try:
-            await self.jetstream.publish(message.subject, message.payload, headers=dict(message.headers) or None)
+            headers = dict(message.headers) or None
+            stored = await self.jetstream.publish(message.subject, message.payload, headers=headers)
         except NoStreamResponseError as error:
             raise Unavailable(f"no stream takes {message.subject}; run `voicebus setup`") from error
         except APIError as error:
@@ -105,6 +109,7 @@ class Bus:
             raise Unavailable(f"the broker did not confirm {message.subject}: {error!r}") from error
         finally:
             heed_cancel()
+        return not stored.duplicate
 
     def _check_size(self, message: Message) -> None:
         """The broker counts the headers too, and closes the connection of who sends it more than it takes."""

@@ -1,0 +1,98 @@
+"""How a dead letter looks: a line of JSON for a program; a row of a table, or all of its fields, for a person."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+
+import msgspec
+from msgspec import Struct
+from rich.table import Table
+from rich.text import Text
+
+from services.runtime.dead import Letter
+
+from .console import COLOURS
+
+
+class Shown(Struct, frozen=True):
+    """What `--json` prints of a letter."""
+
+    number: int
+    at: str
+    """When it was given up, UTC."""
+    stage: str
+    code: str
+    reason: str
+    origin: str
+    session: str
+    turn: str
+    run: int
+    attempt: str
+    subject: str
+    """Where the message was published."""
+    sequence: int
+    deliveries: int
+    bytes: int
+    """Of the message."""
+    headers: dict[str, str]
+    """Of the message."""
+
+
+def line(letter: Letter) -> str:
+    """One line of JSON."""
+    return msgspec.json.encode(_shown(letter)).decode()
+
+
+def table(letters: Sequence[Letter]) -> Table:
+    """A row a letter."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("letter", "given up (UTC)", "stage", "code", "origin", "session", "turn", "reason"):
+        drawn.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name == "letter" else "left")
+    for letter in letters:
+        shown, turn = _shown(letter), letter.dead.turn
+        turn += f" run {shown.run}" if shown.run else ""
+        cells = (str(shown.number), shown.at[:19].replace("T", " "))
+        stage = Text(_safe(shown.stage), COLOURS.get(shown.stage, "white"))
+        rest = (shown.code, shown.origin, shown.session, turn, shown.reason)
+        drawn.add_row(*cells, stage, *(Text(_safe(cell)) for cell in rest))
+    return drawn
+
+
+def rows(letter: Letter) -> Iterator[Text]:
+    """A row a field, then a row a header."""
+    shown = msgspec.to_builtins(_shown(letter))
+    headers = shown.pop("headers")
+    for name, value in shown.items():
+        if value != "":
+            yield _row(name, str(value))
+    for name, value in headers.items():
+        yield _row("header", f"{name}: {value}")
+
+
+def _row(name: str, value: str) -> Text:
+    return Text.assemble((f"{name:<11}", "bold"), _safe(value))
+
+
+def _shown(letter: Letter) -> Shown:
+    dead = letter.dead
+    return Shown(
+        number=letter.number,
+        at=letter.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        stage=dead.stage,
+        code=dead.code,
+        reason=dead.reason,
+        origin=dead.origin,
+        session=dead.session,
+        turn=dead.turn,
+        run=dead.run,
+        attempt=dead.attempt,
+        subject=dead.subject,
+        sequence=dead.sequence,
+        deliveries=dead.deliveries,
+        bytes=letter.size,
+        headers=dead.headers,
+    )
+
+
+def _safe(text: str) -> str:
+    """Letters hold what strangers sent: nothing of it may move a cursor or colour a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in text)
