@@ -14,7 +14,7 @@ from services.runtime.bus import Bus, BusSettings
 from services.runtime.dead import Letter, Wanted
 from services.runtime.errors import SettingsError, StartError
 
-from . import console, dead_letters, dead_requeue
+from . import console, dead_letters
 
 
 def run(words: argparse.Namespace) -> int:
@@ -37,6 +37,8 @@ async def _run(words: argparse.Namespace, broker: BusSettings) -> int:
             case "show":
                 return await _show(bus, words)
             case "requeue":
+                from . import dead_requeue  # it waits for answers and joins sound: the others start without
+
                 return await dead_requeue.run(bus, await _numbers(bus, words), words)
             case _:
                 return await _drop(bus, await _numbers(bus, words), words)
@@ -50,7 +52,7 @@ async def _list(bus: Bus, words: argparse.Namespace) -> int:
         else:
             found.append(letter)
     if found:
-        console.stdout().print(dead_letters.table(found), soft_wrap=False)
+        dead_letters.draw(found)
     elif not words.json:
         console.say("no dead letters" + (" like that" if _filtered(words) else ""))
     return 0

@@ -10,7 +10,10 @@ from rich.text import Text
 
 from services.runtime.dead import Letter
 
-from .console import COLOURS
+from . import console
+
+NO_LIMIT = 10_000
+"""Characters of a line that is no terminal's."""
 
 
 class Shown(Struct, frozen=True):
@@ -42,19 +45,12 @@ def line(letter: Letter) -> str:
     return msgspec.json.encode(_shown(letter)).decode()
 
 
-def table(letters: Sequence[Letter]) -> Table:
-    """A row a letter."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("letter", "given up (UTC)", "stage", "code", "origin", "session", "turn", "reason"):
-        drawn.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name == "letter" else "left")
-    for letter in letters:
-        shown, turn = _shown(letter), letter.dead.turn
-        turn += f" run {shown.run}" if shown.run else ""
-        cells = (str(shown.number), shown.at[:19].replace("T", " "))
-        stage = Text(_safe(shown.stage), COLOURS.get(shown.stage, "white"))
-        rest = (shown.code, shown.origin, shown.session, turn, shown.reason)
-        drawn.add_row(*cells, stage, *(Text(_safe(cell)) for cell in rest))
-    return drawn
+def draw(letters: Sequence[Letter]) -> None:
+    """A row a letter; nothing is cut where no person's terminal limits it."""
+    out = console.stdout()
+    if not out.is_terminal:
+        out.width = NO_LIMIT
+    out.print(_table(letters), soft_wrap=False)
 
 
 def rows(letter: Letter) -> Iterator[Text]:
@@ -66,6 +62,22 @@ def rows(letter: Letter) -> Iterator[Text]:
             yield _row(name, str(value))
     for name, value in headers.items():
         yield _row("header", f"{name}: {value}")
+
+
+def _table(letters: Sequence[Letter]) -> Table:
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("letter", "given up (UTC)", "stage", "code"):
+        drawn.add_column(name, no_wrap=True, justify="right" if name == "letter" else "left")
+    for name in ("origin", "session", "turn", "reason"):
+        drawn.add_column(name, overflow="fold")
+    for letter in letters:
+        shown, turn = _shown(letter), letter.dead.turn
+        turn += f" run {shown.run}" if shown.run else ""
+        cells = (str(shown.number), shown.at[:19].replace("T", " "))
+        stage = Text(_safe(shown.stage), console.COLOURS.get(shown.stage, "white"))
+        rest = (shown.code, shown.origin, shown.session, turn, shown.reason)
+        drawn.add_row(*cells, stage, *(Text(_safe(cell)) for cell in rest))
+    return drawn
 
 
 def _row(name: str, value: str) -> Text:

@@ -56,7 +56,7 @@ async def too_late(bus: Bus, held: Delivery, event: Event, stage: str) -> str:
 
 async def give_up(bus: Bus, held: Delivery, event: Event, stage: str, reason: str) -> str:
     """It crashed, or killed its workers, too often."""
-    message = f"{stage} could not work on this turn; the operator has it as a dead letter. Try again"
+    message = f"{stage} could not work on this turn; the operator has it as a dead letter. Try again."
     letter = delivery.dead(
         held,
         origin=event.origin,
