@@ -46,11 +46,11 @@ def line(letter: Letter) -> str:
 
 
 def draw(letters: Sequence[Letter]) -> None:
-    """A row a letter; nothing is cut where no person's terminal limits it."""
+    """A row a letter: two lines on a terminal, one line that is cut nowhere where a program may read it."""
     out = console.stdout()
     if not out.is_terminal:
         out.width = NO_LIMIT
-    out.print(_table(letters), soft_wrap=False)
+    out.print(_table(letters, "\n" if out.is_terminal else "  "), soft_wrap=False)
 
 
 def rows(letter: Letter) -> Iterator[Text]:
@@ -64,19 +64,21 @@ def rows(letter: Letter) -> Iterator[Text]:
         yield _row("header", f"{name}: {value}")
 
 
-def _table(letters: Sequence[Letter]) -> Table:
+def _table(letters: Sequence[Letter], between: str) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("letter", "given up (UTC)", "stage", "code"):
         drawn.add_column(name, no_wrap=True, justify="right" if name == "letter" else "left")
-    for name in ("origin", "session", "turn", "reason"):
-        drawn.add_column(name, overflow="fold")
+    drawn.add_column("origin, session, turn: why", overflow="fold")
     for letter in letters:
-        shown, turn = _shown(letter), letter.dead.turn
-        turn += f" run {shown.run}" if shown.run else ""
-        cells = (str(shown.number), shown.at[:19].replace("T", " "))
-        stage = Text(_safe(shown.stage), console.COLOURS.get(shown.stage, "white"))
-        rest = (shown.code, shown.origin, shown.session, turn, shown.reason)
-        drawn.add_row(*cells, stage, *(Text(_safe(cell)) for cell in rest))
+        shown, dead = _shown(letter), letter.dead
+        turn = " ".join((dead.origin, dead.session, dead.turn, f"run {dead.run}" if dead.run else "")).strip()
+        drawn.add_row(
+            str(shown.number),
+            f"{letter.at.astimezone(UTC):%m-%d %H:%M:%S}",
+            Text(_safe(shown.stage), console.COLOURS.get(shown.stage, "white")),
+            Text(_safe(shown.code)),
+            Text.assemble(_safe(turn), between, (_safe(shown.reason), "dim")),
+        )
     return drawn
 
 
