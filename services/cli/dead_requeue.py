@@ -67,7 +67,7 @@ async def _requeue(bus: Bus, letter: Letter, reply: Path | None, words: argparse
         await requeue.requeue(bus, letter, requeue.as_it_is(letter))
         await _forget(bus, letter, words)
         return Requeued(letter.number, letter.dead.subject)
-    event = requeue.again(letter, words.timeout, bus.skew)
+    event = requeue.again(letter, bus.time(), words.timeout)
     done = Requeued(letter.number, letter.dead.subject, event.turn, event.run)
 
     async def put() -> None:

@@ -1,7 +1,6 @@
 """A dead letter's message on its way again: the same turn, as one more run of it."""
 
 import re
-import time
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -27,11 +26,11 @@ class NotRequeued(VoicebusError):
     """The letter stays where it is; the text says why."""
 
 
-def again(letter: Letter, timeout: float | None = None, skew: float = 0.0) -> Event:
+def again(letter: Letter, now: float, timeout: float | None = None) -> Event:
     """The letter's event as the next run of its turn, with a fresh time-out.
 
-    *timeout*, seconds: an utterance has its own where none is given, any other event the default. *skew*: seconds that
-    the broker's clock is ahead of this one.
+    *now* is the broker's time, seconds since 1970. *timeout*, seconds: an utterance has its own where none is given,
+    any other event the default.
 
     Raises: NotRequeued when the message was never one of a work queue's events.
     """
@@ -48,7 +47,7 @@ def again(letter: Letter, timeout: float | None = None, skew: float = 0.0) -> Ev
     milliseconds = round(timeout * 1000) if timeout else 0
     if isinstance(event, Utterance):
         return replace(event, deadline=0, timeout_ms=milliseconds or event.timeout_ms)
-    return replace(event, deadline=round((time.time() + skew) * 1000) + (milliseconds or DEFAULT_TIMEOUT_MS))
+    return replace(event, deadline=round(now * 1000) + (milliseconds or DEFAULT_TIMEOUT_MS))
 
 
 def written(letter: Letter, event: Event) -> Message:

@@ -49,7 +49,7 @@ async def test_of_a_batch_with_one_poison_wav_all_others_are_answered(bus: Bus, 
     assert "never finished" in letter.dead.reason
 
     async with answering(bus, two_sentences), listening(bus, "voice.speech.>") as spoken:
-        event = requeue.again(letter)
+        event = requeue.again(letter, bus.time())
         await requeue.requeue(bus, letter, requeue.written(letter, event))
         await wait_until(lambda: len(spoken) == 2, "a worker that it does not kill answers it")
     assert {(event.turn, event.run) for event in spoken} == {(letter.dead.turn, 1)}

@@ -15,6 +15,8 @@ from services.runtime.requeue import NotRequeued
 from tests.harness import listening
 from tests.runtime.workers import settled, stage, transcript, working
 
+NOW = 1_800_000_000.0
+
 
 def letter_of(subject: str, body: bytes, headers: dict[str, str] | None = None, run: int = 0) -> Letter:
     return Letter(
@@ -54,7 +56,7 @@ async def echo(event: Transcript) -> AsyncGenerator[Event, None]:
 
 def test_a_bare_wav_gets_the_name_that_its_turn_had() -> None:
     """Without it the new message would be another turn, and its asker would not know it."""
-    event = requeue.again(letter_of("voice.utterance.kiosk.7", b"RIFF"))
+    event = requeue.again(letter_of("voice.utterance.kiosk.7", b"RIFF"), NOW)
 
     assert event == Utterance(origin="kiosk", session="7", turn="12-18bcfe56800", run=1, wav=b"RIFF")
     assert codec.message_id(event) == "kiosk.7.12-18bcfe56800.1.utterance"
@@ -64,23 +66,22 @@ def test_an_utterance_keeps_what_its_sender_wished_and_gets_its_time_from_the_br
     """Its own time-out counts again from the new timestamp; the operator may give another."""
     asked = Utterance(origin="kiosk", session="7", turn="t", language="pt", voice="woman", timeout_ms=9000, wav=b"W")
 
-    event = requeue.again(letter_for(asked))
+    event = requeue.again(letter_for(asked), NOW)
     assert event == msgspec.structs.replace(asked, run=1)
-    longer = requeue.again(letter_for(asked), timeout=30.5)
+    longer = requeue.again(letter_for(asked), NOW, timeout=30.5)
     assert isinstance(longer, Utterance)
     assert longer.timeout_ms == 30_500
 
 
 @pytest.mark.parametrize("late", [0, 1_700_000_000_000])
 def test_a_text_event_gets_a_new_deadline_by_the_brokers_clock(late: int) -> None:
-    """60 s from now unless told otherwise; the broker is 5 s ahead here."""
+    """60 s from its now unless told otherwise."""
     for asked in (
         Transcript(origin="o", session="s", turn="t", text="hi", seconds=1.0, deadline=late),
         Sentence(origin="o", session="s", turn="t", attempt="a", n=2, text="hi", deadline=late),
     ):
-        usual, short = requeue.again(letter_for(asked)), requeue.again(letter_for(asked), timeout=10, skew=5.0)
-        assert usual.deadline == pytest.approx(time.time() * 1000 + 60_000, abs=2000)
-        assert short.deadline == pytest.approx(time.time() * 1000 + 15_000, abs=2000)
+        usual, short = requeue.again(letter_for(asked), NOW), requeue.again(letter_for(asked), NOW, timeout=10)
+        assert (usual.deadline, short.deadline) == (1_800_000_060_000, 1_800_000_010_000)
         assert msgspec.structs.replace(usual, run=0, deadline=late) == asked
 
 
@@ -88,7 +89,7 @@ def test_every_requeue_is_one_run_more() -> None:
     """So that no duplicate window takes it for the one before."""
     ids = set()
     for run in range(3):
-        event = requeue.again(letter_for(Utterance(origin="o", session="s", turn="t", run=run, wav=b"W")))
+        event = requeue.again(letter_for(Utterance(origin="o", session="s", turn="t", run=run, wav=b"W")), NOW)
         assert event.run == run + 1
         ids.add(codec.message_id(event))
     assert len(ids) == 3
@@ -99,7 +100,7 @@ def test_the_publishers_own_headers_go_along_and_those_for_the_broker_do_not() -
     headers = {"traceparent": "00-1", "Nats-Expected-Last-Sequence": "3", "nats-ttl": "1s", "Nats-Msg-Id": "old"}
     letter = letter_of("voice.utterance.kiosk.7", b"RIFF", headers)
 
-    message = requeue.written(letter, requeue.again(letter))
+    message = requeue.written(letter, requeue.again(letter, NOW))
     assert dict(message.headers) == {
         "traceparent": "00-1",
         "Nats-Msg-Id": "kiosk.7.12-18bcfe56800.1.utterance",
@@ -113,7 +114,7 @@ def test_what_is_no_event_is_refused_unless_it_goes_back_as_it_is() -> None:
     letter = letter_of("voice.transcript.kiosk.7", b"{not json", {"Mine": "1"})
 
     with pytest.raises(NotRequeued, match="--as-it-is"):
-        requeue.again(letter)
+        requeue.again(letter, NOW)
     assert requeue.as_it_is(letter) == codec.Message("voice.transcript.kiosk.7", b"{not json", {"Mine": "1"})
 
 
@@ -134,9 +135,11 @@ def test_what_is_no_event_is_refused_unless_it_goes_back_as_it_is() -> None:
 )
 def test_a_forged_letter_cannot_make_an_operator_publish_elsewhere(subject: str) -> None:
     """Only the queues of voicebus, and only one subject of them."""
-    for back in (requeue.again, requeue.as_it_is):
-        with pytest.raises(NotRequeued, match="no queue of voicebus"):
-            back(letter_of(subject, b"x"))
+    letter = letter_of(subject, b"x")
+    with pytest.raises(NotRequeued, match="no queue of voicebus"):
+        requeue.again(letter, NOW)
+    with pytest.raises(NotRequeued, match="no queue of voicebus"):
+        requeue.as_it_is(letter)
 
 
 def test_a_forged_header_cannot_add_another() -> None:
@@ -152,7 +155,7 @@ async def given_up(bus: Bus) -> Letter:
 
 
 async def put_back(bus: Bus, letter: Letter) -> Event:
-    event = requeue.again(letter)
+    event = requeue.again(letter, bus.time())
     await requeue.requeue(bus, letter, requeue.written(letter, event))
     return event
 
