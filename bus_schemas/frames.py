@@ -26,12 +26,21 @@ class ErrorFrame(Struct, frozen=True):
     error: Error
 
 
+class Taken(Struct, frozen=True):
+    """A turn is stored and will be answered; it comes before the answer where the client asked with `?turns=1`.
+
+    With this name a client whose socket breaks comes back: `?session=...&resume=<turn>`.
+    """
+
+    turn: str
+
+
 class Trail(Struct, frozen=True):
     """Where the turn's time went; it follows the WAV where the client asked for it with `?trace=1`."""
 
     trail: tuple[Step, ...]
 
 
-def encode(frame: Answer | ErrorFrame | Trail) -> str:
+def encode(frame: Answer | ErrorFrame | Taken | Trail) -> str:
     """The frame as the text of a WebSocket message."""
     return msgspec.json.encode(frame).decode()

@@ -1,6 +1,7 @@
 """The WebSocket client of voicebus: a WAV in, an answer out. `voicebus say`, the benches and the tests share it."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from ssl import SSLCertVerificationError
 from types import TracebackType
@@ -11,9 +12,10 @@ import msgspec
 from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import CloseCode
 
 from bus_schemas import Step, codes
-from bus_schemas.frames import Answer, Error, ErrorFrame, Trail
+from bus_schemas.frames import Answer, Error, ErrorFrame, Taken, Trail
 from services.runtime.errors import VoicebusError
 
 SESSION_HEADER = "Voicebus-Session"
@@ -23,6 +25,8 @@ GRACE_SECONDS = 5.0
 """The edge tells a turn that is too late itself; the client waits this much longer for it to do so."""
 TRAIL_SECONDS = 5.0
 """The trail follows the reply at once; an older edge never sends it."""
+MEND_PAUSES = (0.2, 0.5, 1.0, 2.0)
+"""Seconds between tries to connect again: an edge that is started again is there after them."""
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 
@@ -56,6 +60,7 @@ class Client:
     *url* is like `ws://127.0.0.1:8000/ws`. Empty *session*, *voice* and *language* leave the choice to the edge.
     *key*: the API key, where the edge asks for one. *timeout*: seconds that an answer may take. *trace*: have each turn
     tell what each stage spent on it.
+    *mends*: how often a broken link is mended for a turn: the client connects again, and gets what it has not had.
     """
 
     def __init__(
@@ -68,9 +73,13 @@ class Client:
         language: str = "",
         timeout: float = ANSWER_SECONDS,
         trace: bool = False,
+        mends: int = 0,
     ) -> None:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._trace = trace
+        self._mends = mends
+        self._session = session
+        self._taken = ""
         self.url = _with_query(
             url,
             {
@@ -79,6 +88,7 @@ class Client:
                 "language": language,
                 "timeout": f"{timeout:g}",
                 "trace": "1" if trace else "",
+                "turns": "1" if mends else "",
             },
         )
         self.timeout = timeout
@@ -87,6 +97,7 @@ class Client:
     async def __aenter__(self) -> Self:
         """Connect. Raises: NoAnswer."""
         self._connection = await _open(self.url, self._headers)
+        self._session = self._told
         return self
 
     async def __aexit__(
@@ -103,8 +114,7 @@ class Client:
     @property
     def session(self) -> str:
         """The conversation's name, as the edge knows it; with it a later client goes on."""
-        response = self.connection.response
-        return response.headers.get(SESSION_HEADER, "") if response else ""
+        return self._session
 
     async def ask(self, wav: bytes) -> Turn:
         """Send a question, wait for its answer.
@@ -112,24 +122,53 @@ class Client:
         Raises: NoAnswer; after one with the code `deadline` the connection is closed, because a late answer would be
         taken for the next one's.
         """
+        self._taken = ""
         try:
             async with asyncio.timeout(self.timeout + GRACE_SECONDS):
-                await self.connection.send(wav)
-                answer = await self._answer()
-                wav = await self._speech()
-                return Turn(answer.transcription, answer.llama, wav, await self._trail() if self._trace else ())
+                for mends in range(self._mends + 1):
+                    try:
+                        return await self._ask(wav)
+                    except ConnectionClosed as error:
+                        await self._mend(mends, error)
         except TimeoutError:
             await self.connection.close()
-            raise NoAnswer(
-                codes.DEADLINE, f"no answer came within {self.timeout:g} s; ask again, or allow more"
-            ) from None
-        except ConnectionClosed as error:
+        raise NoAnswer(codes.DEADLINE, f"no answer came within {self.timeout:g} s; ask again, or allow more")
+
+    async def _ask(self, wav: bytes) -> Turn:
+        """Ask, unless the turn is taken already; then its answer comes by itself."""
+        if not self._taken:
+            await self.connection.send(wav)
+        answer = await self._answer()
+        sound = await self._speech()
+        return Turn(answer.transcription, answer.llama, sound, await self._trail() if self._trace else ())
+
+    async def _mend(self, mends: int, error: ConnectionClosed) -> None:
+        """Connect again, to the same conversation and, when the edge has taken it, the same turn.
+
+        Raises: NoAnswer when the link has broken too often, or nobody is there.
+        """
+        if mends >= self._mends or not _mendable(error):
             raise NoAnswer(codes.UNAVAILABLE, f"the connection was closed before the answer came ({error})") from error
+        url = _with_query(self.url, {"session": self._session, "resume": self._taken})
+        for pause in MEND_PAUSES:
+            with contextlib.suppress(NoAnswer):
+                self._connection = await _open(url, self._headers)
+                return
+            await asyncio.sleep(pause)
+        self._connection = await _open(url, self._headers)
+
+    @property
+    def _told(self) -> str:
+        response = self.connection.response
+        return response.headers.get(SESSION_HEADER, "") if response else ""
 
     async def _answer(self) -> Answer:
         frame = await self.connection.recv()
         if isinstance(frame, bytes):
             raise NoAnswer(codes.CRASHED, "the edge sent sound before text; is it a voicebus edge?")
+        with contextlib.suppress(msgspec.DecodeError):
+            self._taken = msgspec.json.decode(frame, type=Taken).turn
+            return await self._answer()
         _raise_error(frame)
         try:
             return msgspec.json.decode(frame, type=Answer)
@@ -151,6 +190,11 @@ class Client:
                 return msgspec.json.decode(await self.connection.recv(), type=Trail).trail
         except (TimeoutError, msgspec.DecodeError) as error:
             raise NoAnswer(codes.UNSUPPORTED, "this edge does not tell where the time went; ask without it") from error
+
+
+def _mendable(error: ConnectionClosed) -> bool:
+    """Whether the link broke, or the edge went away; not when it closed because of what it was sent."""
+    return error.rcvd is None or error.rcvd.code in (CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART)
 
 
 def _raise_error(text: str) -> None:

@@ -18,6 +18,8 @@ from .client import Client
 from .settings import CliSettings
 
 STDIN = "-"
+MENDS = 2
+"""How often a link that breaks is mended for one question."""
 
 
 class Said(Struct, frozen=True):
@@ -50,6 +52,7 @@ def run(words: argparse.Namespace) -> int:
         language=words.language,
         timeout=words.timeout,
         trace=words.trace,
+        mends=MENDS,
     )
     asyncio.run(_converse(client, [wav for _, wav in questions], replies, words.json))
     return 0

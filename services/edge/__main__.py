@@ -11,7 +11,7 @@ from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
 from services.runtime.health import Readiness
 
-from . import server
+from . import open_files, server
 from .settings import EdgeSettings
 
 LOOK_SECONDS = 5.0
@@ -25,6 +25,7 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
 
     Raises: VoicebusError, alone or in a group.
     """
+    open_files.allow(settings.max_sockets)
     readiness = Readiness()
     readiness.lack("streams", "not looked for yet")
     async with (

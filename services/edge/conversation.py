@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import CloseCode
 
 from bus_schemas import Event, Utterance, codes, frames, subjects
 from bus_schemas.frames import Error
@@ -17,23 +16,12 @@ from services.runtime.bus import Bus
 from services.runtime.errors import QueueFull, Refused, Unavailable
 from services.runtime.wav import WavLimits
 
-from . import report
+from . import report, resume
+from .actions import Action, Find, Leave, Publish, Recover, Report, SendAnswer, SendError, Tell
 from .limits import Share
+from .link import Link
 from .relay import Place, Relay
-from .session import (
-    STOPPING,
-    Action,
-    Leave,
-    Limits,
-    Publish,
-    Recover,
-    Report,
-    SendAnswer,
-    SendError,
-    Session,
-    Tell,
-    Wishes,
-)
+from .session import Limits, Session, Wishes
 from .settings import EdgeSettings
 
 FIRST_PAUSE = 0.1
@@ -43,6 +31,8 @@ TEXT_FRAME = Error(codes.TEXT_FRAME, "This is a text frame: send a WAV file as o
 BUSY = Error(codes.BUSY, "The service is busy: wait for the answers that are on their way, then ask again.")
 AWAY = Error(codes.UNAVAILABLE, "The service cannot take requests now: try again in a few seconds.")
 SPOILED = Error(codes.CRASHED, "The spoken reply could not be read: ask again.")
+
+UNKNOWN = Error(codes.UNKNOWN_TURN, "This turn is not known, or its answer is not kept any more: ask again.")
 
 log = structlog.get_logger()
 
@@ -59,7 +49,7 @@ class Conversation:
         relay: Relay,
         share: Share,
     ) -> None:
-        self._connection = connection
+        self.link = Link(connection, settings.send_seconds, settings.receive_seconds)
         self._settings = settings
         self._bus = bus
         self._relay = relay
@@ -72,15 +62,16 @@ class Conversation:
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._missed = asyncio.Event()
         self._sent = asyncio.Event()
-        self._start = Place()
+        self._start = Place(sequence=1)
 
     async def run(self) -> None:
         """Answer every frame until the socket closes."""
         async with self._relay.listen(self._subject, self._on_event, self._on_missed):
             try:
+                self._do(self._session.resume(self._clock()))
                 async with asyncio.TaskGroup() as group:
-                    work = [group.create_task(self._act()), group.create_task(self._recover())]
-                    await self._read()
+                    work = [group.create_task(task()) for task in (self._read, self._act, self._recover)]
+                    await self.link.over()
                     for task in work:
                         task.cancel()
             finally:
@@ -92,11 +83,12 @@ class Conversation:
 
     def give_up(self) -> None:
         """The time to finish is over: tell the client, then leave."""
-        self._do(self._session.fail(self._session.turn, STOPPING))
+        self._do(self._session.give_up(self._clock()))
 
     async def _read(self) -> None:
         with contextlib.suppress(ConnectionClosed):
-            async for frame in self._connection:
+            while True:
+                frame = await self.link.receive()
                 busy = BUSY if self._session.full else self._share.take(self._clock())
                 self._do(self._session.heard(busy or await self._checked(frame), self._clock()))
                 await self._moved(lambda: not self._session.crowded)
@@ -146,38 +138,72 @@ class Conversation:
                 await self._publish(action.utterance)
             case SendAnswer():
                 await self._answer(action)
+            case Find():
+                await self._find(action.turn)
             case SendError():
-                await self._connection.send(frames.encode(frames.ErrorFrame(action.error)))
+                await self.link.send(frames.encode(frames.ErrorFrame(action.error)))
                 self._do(self._session.sent(self._clock()))
             case Recover():
                 self._missed.set()
             case Tell():
                 await self._bus.tell(action.cancel)
             case Report():
-                if action.turn or action.code != codes.BUSY:  # what heard busy at the door took no share
-                    self._share.end()
+                busy_at_the_door = not action.turn and action.code == codes.BUSY
+                if not busy_at_the_door and action.turn != (self._session.wishes.resume or None):
+                    self._share.end()  # the others took no share here
                 report.turn(self._session.wishes, action)
             case Leave():
-                await self._connection.close(CloseCode.GOING_AWAY, "the service is stopping")
+                await self.link.close("the service is stopping")
 
     async def _publish(self, utterance: Utterance) -> None:
         self._start = Place(time=time.time())
-        pause = FIRST_PAUSE
         try:
             async with asyncio.timeout(self._settings.publish_seconds):
-                while self._session.turn == utterance.turn:
-                    try:
-                        return await self._bus.publish(utterance)
-                    except Unavailable as error:
-                        log.warning("publish_failed", turn=utterance.turn, error=str(error))
-                    await asyncio.sleep(pause)
-                    pause *= 2
+                stored = await self._try(utterance.turn, lambda: self._bus.publish(utterance))
         except Refused as error:
             self._do(self._session.fail(utterance.turn, Error(error.code, error.message)))
         except QueueFull:
             self._do(self._session.fail(utterance.turn, BUSY))
         except TimeoutError:
             self._do(self._session.fail(utterance.turn, AWAY))
+        else:
+            if stored and self._session.wishes.turns:
+                await self.link.send(frames.encode(frames.Taken(utterance.turn)))
+
+    async def _find(self, turn: str) -> None:
+        """Give the session what the bus has of a turn that another socket began."""
+        wishes, found = self._session.wishes, list[resume.Found]()
+
+        async def look() -> None:
+            found.append(await resume.find(self._relay, wishes.origin, wishes.session, turn))
+
+        try:
+            async with asyncio.timeout(self._settings.publish_seconds):
+                await self._try(turn, look)
+        except TimeoutError:
+            self._do(self._session.fail(turn, AWAY, cancel=False))
+        for seen in found:
+            self._start = seen.answers
+            for event in seen.events:
+                self._on_event(event)
+            if not seen.events:
+                self._do(self._session.fail(turn, UNKNOWN, cancel=False))
+            if seen.deadline:
+                self._session.found(turn, seen.deadline - self._bus.time(), self._clock())
+                self._do(())
+
+    async def _try(self, turn: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do *work* with the broker until it is there, while *turn* lasts; returns whether it was done."""
+        pause = FIRST_PAUSE
+        while self._session.turn == turn:
+            try:
+                await work()
+                return True
+            except Unavailable as error:
+                log.warning("broker_away", turn=turn, error=str(error))
+            await asyncio.sleep(pause)
+            pause *= 2
+        return False
 
     async def _answer(self, action: SendAnswer) -> None:
         answer, limit = action.answer, self._settings.max_reply_bytes
@@ -185,15 +211,15 @@ class Conversation:
             sound = await asyncio.to_thread(wav.join, answer.wavs, limit)
         except Refused as error:
             log.error("reply_unreadable", turn=action.turn, error=error.message)
-            await self._connection.send(frames.encode(frames.ErrorFrame(SPOILED)))
+            await self.link.send(frames.encode(frames.ErrorFrame(SPOILED)))
             self._do(self._session.sent(self._clock(), "failed", codes.CRASHED))
             return
         if len(sound) > limit:
             log.warning("reply_too_large", turn=action.turn, bytes=len(sound), max_reply_bytes=limit)
-        await self._connection.send(frames.encode(frames.Answer(answer.transcription, answer.reply)))
-        await self._connection.send(sound)
+        await self.link.send(frames.encode(frames.Answer(answer.transcription, answer.reply)))
+        await self.link.send(sound)
         if self._session.wishes.trace:
-            await self._connection.send(frames.encode(frames.Trail(answer.trail)))
+            await self.link.send(frames.encode(frames.Trail(answer.trail)))
         self._do(self._session.sent(self._clock()))
 
     async def _recover(self) -> None:
@@ -214,7 +240,9 @@ class Conversation:
                 self._start = read
 
     async def _close(self) -> None:
-        for action in self._session.closed(self._clock()):
+        report.CLOSED.labels(self.link.ending).inc()
+        cancel = self._settings.cancel_on_close and (self.link.goodbye or not self._session.wishes.lasting)
+        for action in self._session.closed(self._clock(), cancel=cancel):
             if isinstance(action, Tell | Report):
                 await self._once(action)
         if self._alarm is not None:

@@ -19,7 +19,7 @@ PATH = "/ws"
 SESSION_HEADER = "Voicebus-Session"
 """The response header of the handshake that names the session."""
 
-PARAMETERS = ("session", "voice", "language", "timeout", "trace")
+PARAMETERS = ("session", "voice", "language", "timeout", "trace", "turns", "resume")
 _TOKEN = re.compile(TOKEN_PATTERN)
 _OURS = re.compile(r"\A[0-9a-f]{32}\Z")
 """A name that the edge makes: 128 random bits, so nobody guesses another's."""
@@ -48,6 +48,8 @@ def wishes(address: str, settings: EdgeSettings, key: Key | None = None) -> Wish
         language=_language(query),
         timeout_ms=_timeout(query, settings.turn_seconds),
         trace=query.get("trace", "") == "1",
+        turns=query.get("turns", "") == "1",
+        resume=_resume(query),
     )
 
 
@@ -75,6 +77,13 @@ def _session(name: str, *, guessable: bool) -> str:
     if _OURS.match(name) or (name and guessable):
         return name
     return secrets.token_hex(16)
+
+
+def _resume(query: Mapping[str, str]) -> str:
+    name = _matched(_TOKEN, query, "resume", "the name of a turn")
+    if name and not query.get("session", ""):
+        raise Refused(codes.BAD_PARAMETER, "?resume= is without ?session=: name the session of the turn as well.")
+    return name
 
 
 def _language(query: Mapping[str, str]) -> str:

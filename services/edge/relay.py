@@ -21,6 +21,7 @@ from bus_schemas import BadSubject, Event, NotAnEvent, codec
 from services.runtime import streams
 from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
+from services.runtime.heed import heed_cancel
 
 PAGE_MESSAGES = 64
 PAGE_BYTES = 8 * 1024 * 1024
@@ -64,7 +65,7 @@ class Relay:
         """Give every live event of *subject* to *deliver*; call *missed* when some may have been lost."""
 
         async def on_message(message: Msg) -> None:
-            _deliver(message.subject, message, deliver)
+            _deliver(deliver, message, message.subject)
 
         subscription = await self._bus.client.subscribe(subject, cb=on_message)
         self._bus.on_reconnect.append(missed)
@@ -77,37 +78,40 @@ class Relay:
             with contextlib.suppress(NatsError, ConnectionError):
                 await subscription.unsubscribe()
 
-    async def read(self, subject: str, start: Place, deliver: Deliver) -> Place:
-        """Give every stored answer of *subject* since *start* to *deliver*; returns where the next reading starts.
+    async def read(self, subject: str, start: Place, deliver: Deliver, stream: str = streams.ANSWER) -> Place:
+        """Give every event of *subject* that *stream* has since *start* to *deliver*; returns where to go on.
 
         Raises: Unavailable when the broker does not answer.
         """
         async with self._reading:
             pending = 1
             while pending:
-                page = await self._page(subject, start)
+                page = await self._page(subject, start, stream)
                 for message in page.messages:
-                    _deliver((message.headers or {})["Nats-Subject"], message, deliver)
+                    headers = message.headers or {}
+                    stored_ms = datetime.fromisoformat(headers["Nats-Time-Stamp"]).timestamp() * 1000
+                    _deliver(deliver, message, headers["Nats-Subject"], int(headers["Nats-Sequence"]), round(stored_ms))
                 pending = page.pending
                 start = Place(sequence=page.next) if page.next else start
         return start
 
-    async def _page(self, subject: str, start: Place) -> _Page:
+    async def _page(self, subject: str, start: Place, stream: str) -> _Page:
         client, inbox = self._bus.client, self._bus.client.new_inbox()
         subscription = await client.subscribe(inbox)
         try:
-            await client.publish(f"$JS.API.DIRECT.GET.{streams.ANSWER}", _request(subject, start), inbox)
+            await client.publish(f"$JS.API.DIRECT.GET.{stream}", _request(subject, start), inbox)
             messages: list[Msg] = []
             async with asyncio.timeout(PAGE_SECONDS):
                 while not _status(message := await subscription.next_msg(timeout=PAGE_SECONDS)):
                     messages.append(message)
         except (NatsError, TimeoutError, ConnectionError) as error:
-            raise Unavailable(f"the broker did not give the answers of {subject}: {error!r}") from error
+            raise Unavailable(f"the broker did not give what {stream} has of {subject}: {error!r}") from error
         finally:
             with contextlib.suppress(NatsError, ConnectionError):
                 await subscription.unsubscribe()
+            heed_cancel()
         if _status(message) not in (NO_MESSAGE, END_OF_BATCH):
-            raise Unavailable(f"the broker did not give the answers of {subject}: {message.headers}")
+            raise Unavailable(f"the broker did not give what {stream} has of {subject}: {message.headers}")
         return _Page(messages, _sequence(messages), int((message.headers or {}).get("Nats-Num-Pending", 0)))
 
 
@@ -130,9 +134,9 @@ def _sequence(messages: list[Msg]) -> int:
     return int((messages[-1].headers or {})["Nats-Sequence"]) + 1 if messages else 0
 
 
-def _deliver(subject: str, message: Msg, deliver: Deliver) -> None:
+def _deliver(deliver: Deliver, message: Msg, subject: str, sequence: int = 0, time_ms: int = 0) -> None:
     try:
-        event = codec.decode(subject, message.data, message.headers)
+        event = codec.decode(subject, message.data, message.headers, sequence=sequence, time_ms=time_ms)
     except (BadSubject, NotAnEvent) as error:
         log.warning("event_rejected", subject=subject, error=str(error))
         return

@@ -3,7 +3,8 @@
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from .session import Report, Wishes
+from .actions import Report
+from .session import Wishes
 
 SECONDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 
@@ -11,6 +12,7 @@ TURNS = Counter("voicebus_turns_total", "Turns, by how they ended.", ["outcome"]
 TURN_SECONDS = Histogram("voicebus_turn_seconds", "From a frame to the end of its reply.", buckets=SECONDS)
 SOCKETS = Gauge("voicebus_open_sockets", "Sockets that are open.")
 REFUSED = Counter("voicebus_refused_sockets_total", "Handshakes that were refused, by their code.", ["code"])
+CLOSED = Counter("voicebus_closed_total", "Sockets that were closed, by why.", ["reason"])
 RECOVERIES = Counter("voicebus_recoveries_total", "Readings of what a socket may have missed.")
 
 log = structlog.get_logger()

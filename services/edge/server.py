@@ -28,8 +28,10 @@ from .settings import EdgeSettings
 
 CLOSE_SECONDS = 1.0
 """How long a closing socket waits for its client to say goodbye."""
-TLS_SECONDS = 10.0
-"""How long a client may take to agree on the encryption."""
+OPEN_SECONDS = 10.0
+"""How long a client may take for its handshake, and for that of TLS before it."""
+LOOK_SECONDS = 1.0
+"""Between two looks at what clients have not read."""
 FRAMES_AHEAD = 1
 """Frames that wait to be read: each may be as large as MAX_FRAME_BYTES."""
 
@@ -68,6 +70,18 @@ class Edge:
             for conversation in tuple(self._conversations):
                 conversation.give_up()
             await self._emptied(CLOSE_SECONDS)
+
+    async def look(self) -> None:
+        """Cut off whoever lets what it should read pile up, for as long as this runs."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for conversation in tuple(self._conversations):
+                conversation.link.look()
+
+    def free(self) -> None:
+        """Cut off whoever would hold up the end of the server: it does not read, not even a close frame."""
+        for conversation in tuple(self._conversations):
+            conversation.link.free()
 
     async def _emptied(self, seconds: float) -> bool:
         if self._conversations:
@@ -154,12 +168,13 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
             settings.host,
             settings.port,
             ssl=encryption,
-            ssl_handshake_timeout=TLS_SECONDS if encryption else None,
+            ssl_handshake_timeout=OPEN_SECONDS if encryption else None,
             select_subprotocol=edge.protocol,
             process_request=edge.admit,
             process_response=edge.name,
             max_size=2 * settings.max_frame_bytes,
             max_queue=FRAMES_AHEAD,
+            open_timeout=OPEN_SECONDS,
             compression=None,
             ping_interval=settings.ping_seconds,
             ping_timeout=settings.pong_seconds,
@@ -173,7 +188,13 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
     async with server:
         edge.port = int(server.sockets[0].getsockname()[1])
         gate.tell()
-        yield edge
+        look = asyncio.create_task(edge.look(), name="edge-look")
+        try:
+            yield edge
+        finally:
+            look.cancel()
+            await asyncio.gather(look, return_exceptions=True)
+            edge.free()
 
 
 def _host(connection: ServerConnection) -> str:

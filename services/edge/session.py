@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 
 from bus_schemas import Cancel, Event, Failed, Step, Utterance, codes, names
+from bus_schemas.events import MAX_TIMEOUT_MS
 from bus_schemas.frames import Error
 
+from .actions import Action, Find, Leave, Publish, Recover, Report, SendAnswer, SendError, Tell
 from .answer import Answer, Assembly
 
 STOPPING = Error(codes.UNAVAILABLE, "The service is stopping: connect again and repeat the request.")
-
-
 MOST_REFUSED = 64
 """Frames beyond the bound that wait for their `busy`; each is some bytes by then."""
 
@@ -32,6 +32,15 @@ class Wishes(Struct, frozen=True):
     timeout_ms: int = 60_000
     trace: bool = False
     """Tell the client where the time went."""
+    turns: bool = False
+    """Tell the client the name of each turn, so that it can come back for the answer."""
+    resume: str = ""
+    """The turn that the client came back for."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a running turn outlives a socket that breaks."""
+        return self.turns or bool(self.resume)
 
 
 class Limits(Struct, frozen=True):
@@ -43,57 +52,6 @@ class Limits(Struct, frozen=True):
     """Seconds without an event after which a running turn's events are read from the stream."""
     longest_silence: float = 12.0
     """Each reading that a turn's silence asks for comes twice as late as the one before, but not later than this."""
-
-
-class Publish(Struct, frozen=True):
-    """Store the utterance on the bus; when that fails, call `Session.fail`."""
-
-    utterance: Utterance
-
-
-class Tell(Struct, frozen=True):
-    """Tell the stages that nobody waits any more."""
-
-    cancel: Cancel
-
-
-class Recover(Struct, frozen=True):
-    """Read from the stream what the socket's turn may have missed."""
-
-
-class SendAnswer(Struct, frozen=True):
-    """Send the text and the sound, then call `Session.sent`."""
-
-    turn: str
-    answer: Answer
-
-
-class SendError(Struct, frozen=True):
-    """Send an error frame, then call `Session.sent`."""
-
-    error: Error
-
-
-class Report(Struct, frozen=True):
-    """A turn is over: log and count it."""
-
-    turn: str
-    """Empty when the frame never became a turn."""
-    outcome: str
-    """`answered`, `silent`, `busy`, `refused`, `failed` or `closed`."""
-    code: str = ""
-    stage: str = ""
-    """Which stage failed."""
-    trail: tuple[Step, ...] = ()
-    seconds: float = 0.0
-    """From the frame to the end of its reply."""
-
-
-class Leave(Struct, frozen=True):
-    """Nothing is left to do and the service stops: close the socket."""
-
-
-Action = Publish | Tell | Recover | SendAnswer | SendError | Report | Leave
 
 
 class _Waiting(Struct, frozen=True):
@@ -157,6 +115,18 @@ class Session:
     def _idle(self) -> bool:
         return self._turn is None and self._leaving is None
 
+    def resume(self, now: float) -> list[Action]:
+        """The socket is open: what its client came back for is its first turn."""
+        if not self.wishes.resume:
+            return []
+        self._turn = self._open(self.wishes.resume, now, now)
+        return [Find(self.wishes.resume)]
+
+    def found(self, turn: str, seconds: float, now: float) -> None:
+        """The turn that was to be found has *seconds* left; nothing happens when it is over."""
+        if self._turn is not None and self._turn.name == turn:
+            self._turn.deadline = now + min(seconds, MAX_TIMEOUT_MS / 1000)
+
     def heard(self, utterance: bytes | Error, now: float) -> list[Action]:
         """A frame came: a normalised WAV, or what is wrong with it; both are answered in their place."""
         self._waiting.append(_Waiting(STOPPING if self._stopping else utterance, now))
@@ -179,11 +149,12 @@ class Session:
                 return self._fail(turn, Error(failed.code, failed.message), failed.stage, failed.trail)
         return []
 
-    def fail(self, turn: str, error: Error) -> list[Action]:
+    def fail(self, turn: str, error: Error, *, cancel: bool = True) -> list[Action]:
         """The edge itself could not do its part of *turn*; nothing happens when that turn is over."""
-        if self._turn is not None and self._turn.name == turn:
-            return self._fail(self._turn, error, "edge")
-        return []
+        if self._turn is None or self._turn.name != turn:
+            return []
+        told = self._fail(self._turn, error, "edge")
+        return told if cancel else told[1:]
 
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
@@ -191,8 +162,8 @@ class Session:
         if turn is None:
             return []
         if now >= turn.deadline:
-            seconds = self.wishes.timeout_ms / 1000
-            message = f"No answer came within {seconds:g} s: ask again, or allow more with ?timeout=."
+            span = "its time" if turn.name == self.wishes.resume else f"{self.wishes.timeout_ms / 1000:g} s"
+            message = f"No answer came within {span}: ask again, or allow more with ?timeout=."
             return self._fail(turn, Error(codes.DEADLINE, message), "edge")
         if now >= turn.quiet:
             turn.patience = min(turn.patience * 2, self._limits.longest_silence)
@@ -210,13 +181,20 @@ class Session:
         self._waiting = deque(_Waiting(STOPPING, waiting.since) for waiting in self._waiting)
         return self._next(now)
 
-    def closed(self, now: float) -> list[Action]:
-        """The socket is gone."""
+    def give_up(self, now: float) -> list[Action]:
+        """The time to finish is over: whoever can come back finds its turn elsewhere, the others are told."""
+        if self._turn is not None and self.wishes.lasting:
+            return [*self.closed(now, cancel=False), Leave()]
+        return self.fail(self.turn, STOPPING)
+
+    def closed(self, now: float, *, cancel: bool = True) -> list[Action]:
+        """The socket is gone; *cancel*: nobody waits for its turn any more."""
         turn, self._turn = self._turn, None
         self._waiting.clear()
-        if turn is not None:
-            return [Tell(self._cancel(turn)), Report(turn.name, "closed", seconds=now - turn.since)]
-        return self._left(now, "closed")
+        if turn is None:
+            return self._left(now, "closed")
+        report = Report(turn.name, "closed", seconds=now - turn.since)
+        return [Tell(self._cancel(turn)), report] if cancel else [report]
 
     def _left(self, now: float, outcome: str = "", code: str = "") -> list[Action]:
         leaving, self._leaving = self._leaving, None
@@ -243,8 +221,7 @@ class Session:
 
     def _begin(self, wav: bytes, since: float, now: float) -> Utterance:
         wishes, name = self.wishes, self._fresh()
-        silence = self._limits.silence
-        self._turn = _Turn(name, since, now + wishes.timeout_ms / 1000, now + silence, silence, Assembly())
+        self._turn = self._open(name, since, now)
         return Utterance(
             origin=wishes.origin,
             session=wishes.session,
@@ -254,6 +231,10 @@ class Session:
             wav=wav,
             timeout_ms=wishes.timeout_ms,
         )
+
+    def _open(self, name: str, since: float, now: float) -> _Turn:
+        silence = self._limits.silence
+        return _Turn(name, since, now + self.wishes.timeout_ms / 1000, now + silence, silence, Assembly())
 
     def _fail(self, turn: _Turn, error: Error, stage: str, trail: tuple[Step, ...] = ()) -> list[Action]:
         self._turn = None

@@ -55,6 +55,13 @@ class EdgeSettings(Struct, frozen=True):
     """How long the edge tries to put a turn on the bus when the broker is away."""
     silence_seconds: Seconds = 3.0
     """After so long without an event the edge reads from the broker what it may have missed of a turn."""
+    cancel_on_close: bool = True
+    """Whether a client that goes away cancels its turn. One that asked with ?turns=1, so that it can come back, cancels
+    only by closing with 1000."""
+    send_seconds: Seconds = 120.0
+    """How long a client may take to read one frame of its reply; a slower one is closed with 1008."""
+    receive_seconds: Seconds = 300.0
+    """How long a client may take to send a WAV that it cuts into fragments; a slower one is closed with 1008."""
     ping_seconds: Seconds = 20.0
     """Pause between two pings to a client."""
     pong_seconds: Seconds = 300.0

@@ -18,6 +18,15 @@ def test_all_wishes_are_read() -> None:
     assert handshake.wishes(address, EdgeSettings()) == Wishes("web", "kitchen_1", "man", "pt", 2500)
 
 
+def test_a_client_that_can_come_back_says_so_and_one_that_came_back_names_its_turn() -> None:
+    """Both are for the client to ask; a turn alone, without its session, is a mistake."""
+    wishes = handshake.wishes("/ws?session=s&turns=1&resume=0193f0a1b2c-9f8e7d6c5b", EdgeSettings())
+
+    assert (wishes.session, wishes.turns, wishes.resume) == ("s", True, "0193f0a1b2c-9f8e7d6c5b")
+    assert wishes.lasting
+    assert not handshake.wishes("/ws?turns=0", EdgeSettings()).lasting
+
+
 def test_without_wishes_the_edge_names_the_session() -> None:
     """128 random bits, the default time, and the rest is left to the deployment."""
     one, two = (handshake.wishes("/ws?voice=", EdgeSettings(turn_seconds=7)) for _ in range(2))
@@ -69,6 +78,8 @@ def test_another_path_is_unknown(path: str) -> None:
         "language=english",
         "language=p",
         "language=pt%0A",
+        "resume=t",
+        "resume=a.b&session=s",
         "timeout=0",
         "timeout=-1",
         "timeout=nan",

@@ -4,19 +4,8 @@ from collections.abc import Iterator
 
 from bus_schemas import Cancel, Event, Failed, Sentence, Speech, Utterance, codes
 from bus_schemas.frames import Error
-from services.edge.session import (
-    Action,
-    Leave,
-    Limits,
-    Publish,
-    Recover,
-    Report,
-    SendAnswer,
-    SendError,
-    Session,
-    Tell,
-    Wishes,
-)
+from services.edge.actions import Action, Find, Leave, Publish, Recover, Report, SendAnswer, SendError, Tell
+from services.edge.session import Limits, Session, Wishes
 
 BAD = Error(codes.NOT_WAV, "This is not a WAV file.")
 WISHES = Wishes("web", "s", voice="man", language="pt", timeout_ms=20_000)
@@ -252,3 +241,63 @@ def test_a_reply_that_could_not_leave_as_meant_is_reported_as_what_left() -> Non
     talk.event(spoken("turn1"), 1)
 
     assert only(talk.sent(1, "failed", codes.CRASHED)) == Report("turn1", "failed", codes.CRASHED, seconds=1)
+
+
+def returning(resume: str = "") -> Session:
+    """A session whose client can come back, or has."""
+    wishes = Wishes("web", "s", timeout_ms=20_000, turns=True, resume=resume)
+    return Session(wishes, Limits(waiting=2, silence=3.0), names().__next__)
+
+
+def test_a_turn_that_a_client_came_back_for_is_looked_for_and_answered_first() -> None:
+    """What is asked meanwhile waits."""
+    talk = returning("old")
+    assert talk.resume(0) == [Find("old")]
+    assert talk.heard(b"new", 1) == []
+    assert kinds(talk.event(spoken("old"), 2)) == ["SendAnswer"]
+    assert kinds(talk.sent(3)) == ["Report", "Publish"]
+
+
+def test_nothing_is_looked_for_when_nobody_came_back() -> None:
+    assert returning().resume(0) == []
+
+
+def test_a_turn_that_was_found_keeps_its_own_deadline() -> None:
+    """Sooner or later than what the new socket would allow."""
+    soon, late = returning("old"), returning("old")
+    for talk, seconds in ((soon, 5.0), (late, 30.0)):
+        talk.resume(0)
+        talk.found("old", seconds, 1)
+
+    assert kinds(soon.tick(6)) == ["Tell", "SendError"]
+    assert kinds(late.tick(30)) == ["Recover"]
+    assert kinds(late.tick(31)) == ["Tell", "SendError"]
+
+
+def test_a_turn_that_is_not_known_is_told_and_never_cancelled() -> None:
+    """The broker's copy that was asked may have been behind."""
+    talk = returning("old")
+    talk.resume(0)
+    unknown = Error(codes.UNKNOWN_TURN, "Not known.")
+
+    assert talk.fail("old", unknown, cancel=False) == [SendError(unknown)]
+
+
+def test_a_turn_whose_client_may_come_back_is_left_alone() -> None:
+    """It is reported, and nobody is told to stop."""
+    talk = returning()
+    talk.heard(b"wav", 0)
+
+    assert talk.closed(1, cancel=False) == [Report("turn1", "closed", seconds=1)]
+
+
+def test_a_service_that_cannot_wait_leaves_those_who_can_come_back_without_an_error() -> None:
+    """Their turns go on, and another edge gives the answers; the others are told, and their turns are cancelled."""
+    lasting, other = returning(), session()
+    for talk in (lasting, other):
+        talk.heard(b"wav", 0)
+        talk.stop(1)
+
+    assert lasting.give_up(2) == [Report("turn1", "closed", seconds=2), Leave()]
+    assert kinds(other.give_up(2)) == ["Tell", "SendError"]
+    assert session().give_up(2) == []
