@@ -25,7 +25,7 @@ GRACE_SECONDS = 5.0
 """The edge tells a turn that is too late itself; the client waits this much longer for it to do so."""
 TRAIL_SECONDS = 5.0
 """The trail follows the reply at once; an older edge never sends it."""
-MEND_PAUSES = (0.2, 0.5, 1.0, 2.0)
+MEND_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to connect again: an edge that is started again is there after them."""
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
