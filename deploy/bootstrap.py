@@ -24,8 +24,8 @@ STAMP = VENV / "voicebus-setup.json"
 UNFINISHED = VENV / "voicebus-setup-unfinished"
 OLDEST, NEWEST = (3, 11), (3, 14)
 SETS = {"demo": ("demo",), "test": ("demo", "test")}  # what is complete once a set is installed
-# The one package of ours that comes as source only, pure Python: it is built with the pinned tool of build.lock.
-FROM_SOURCE = "forbiddenfruit"
+# The packages of ours that come as source only, pure Python: they are built with the pinned tool of build.lock.
+FROM_SOURCE = ("forbiddenfruit", "nkeys")
 
 
 def main(arguments: list[str]) -> int:
@@ -111,7 +111,7 @@ def locked(name: str) -> list[str]:
     """The uv command that installs one lock and nothing that has no hash in it."""
     locks = ROOT / "requirements"
     from_lock = ["--no-deps", "--require-hashes", "-r", str(locks / f"{name}.lock")]
-    only_wheels = ["--only-binary", ":all:", "--no-binary", FROM_SOURCE]
+    only_wheels = ["--only-binary", ":all:", *(f"--no-binary={package}" for package in FROM_SOURCE)]
     build = ["--require-build-hashes", "--build-constraints", str(locks / "build.lock")]
     preview = ["--preview-features", "build-dependency-hashes"]
     return ["pip", "install", "--python", str(VENV), *from_lock, *only_wheels, *build, *preview]

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from bus_schemas import Event, codec
@@ -39,6 +40,15 @@ async def listening(bus: Bus, subject: str = "voice.>") -> AsyncIterator[list[Ev
         events.append(codec.decode(message.subject, message.data, message.headers))
 
     subscription = await bus.client.subscribe(subject, cb=keep)
-    await bus.client.flush()
+    await heard(bus.client)
     yield events
     await subscription.unsubscribe()
+
+
+async def heard(client: Client) -> None:
+    """Wait until the broker has all that *client* has sent.
+
+    The PING of nats-py's `flush` overtakes what was sent just before it; the second one cannot.
+    """
+    await client.flush()
+    await client.flush()

@@ -4,7 +4,7 @@ import msgspec
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
-from services.runtime import bus, streams
+from services.runtime import access, bus, streams
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.errors import VoicebusError
 
@@ -23,11 +23,11 @@ async def look(settings: BusSettings, limits: streams.StreamSettings) -> list[Fi
             version = connection.client.connected_server_version
             found = [Finding("broker", "ok", f"NATS {version} with JetStream at {where.netloc if where else '?'}")]
             found += [Finding("broker limits", "missing", trouble) for trouble in streams.too_small(connection.client)]
-            return [*found, *await _streams(connection, limits)]
+            return [*found, *await connection.unless_lost(_streams(connection, limits))]
     except VoicebusError as error:
         return [Finding("broker", "missing", str(error))]
     except (NatsError, TimeoutError, OSError) as error:
-        return [Finding("broker", "missing", f"{settings.nats_url} stopped answering: {error!r}; look at its log")]
+        return [Finding("broker", "missing", f"{access.shown(settings)} stopped answering: {error!r}; look at its log")]
 
 
 async def _streams(connection: Bus, limits: streams.StreamSettings) -> list[Finding]:

@@ -31,17 +31,21 @@ async def _run(words: argparse.Namespace, broker: BusSettings) -> int:
     if words.action == "drop":
         _must_be_able_to_ask(words)
     async with buses.connect(broker, "voicebus-dead") as bus:
-        match words.action:
-            case "list":
-                return await _list(bus, words)
-            case "show":
-                return await _show(bus, words)
-            case "requeue":
-                from . import dead_requeue  # it waits for answers and joins sound: the others start without
+        return await bus.unless_lost(_act(bus, words))
 
-                return await dead_requeue.run(bus, await _numbers(bus, words), words)
-            case _:
-                return await _drop(bus, await _numbers(bus, words), words)
+
+async def _act(bus: Bus, words: argparse.Namespace) -> int:
+    match words.action:
+        case "list":
+            return await _list(bus, words)
+        case "show":
+            return await _show(bus, words)
+        case "requeue":
+            from . import dead_requeue  # it waits for answers and joins sound: the others start without
+
+            return await dead_requeue.run(bus, await _numbers(bus, words), words)
+        case _:
+            return await _drop(bus, await _numbers(bus, words), words)
 
 
 async def _list(bus: Bus, words: argparse.Namespace) -> int:

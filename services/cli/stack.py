@@ -70,12 +70,13 @@ async def running(plan: Plan) -> AsyncIterator[None]:
 async def make_streams(environ: Mapping[str, str]) -> list[str]:
     """Make the streams that are missing; what stands differently from the table is told, and left as it is.
 
-    Raises: StartError, SettingsError.
+    Raises: StartError, SettingsError, BusLost.
     """
     connection = settings.load(bus.BusSettings, environ)
     limits = settings.load(streams.StreamSettings, environ)
     async with bus.connect(connection, "setup") as connected:
-        return [*streams.too_small(connected.client), *await streams.setup(connected.jetstream, limits)]
+        made = connected.unless_lost(streams.setup(connected.jetstream, limits))
+        return [*streams.too_small(connected.client), *await made]
 
 
 def _environ(plan: Plan) -> dict[str, str]:

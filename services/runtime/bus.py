@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 import structlog
 from msgspec import Struct
 from nats.aio.client import Client
-from nats.aio.transport import TcpTransport, Transport
 from nats.errors import Error as NatsError
 from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
@@ -21,17 +22,14 @@ from nats.js.errors import APIError, NoStreamResponseError
 from bus_schemas import Event, codec, codes
 from bus_schemas.codec import Message
 
+from . import access
+from .access import BusSettings as BusSettings
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
 from .heed import heed_cancel
-from .settings import Seconds, Secret, without_password
+from .watch import abort, address, watch
 
 PUBLISH_SECONDS = 5.0
-CHECK_SECONDS = 5.0
-"""Between two looks at the connection's health."""
-DEAD_SECONDS = 30.0
-"""A connection that says it is up but answers nothing for so long is given up."""
-STUCK_SECONDS = 1.0
-"""A reconnect that still waits for its old, frozen socket is freed after this (nats.py issue 671)."""
+ABANDON_SECONDS = 1.0
 SKEW_SECONDS = 2.0
 """A deadline is made from the broker's clock: a machine this far off would drop turns too early or too late."""
 ASK_FOR_THE_TIME = "$JS.API.STREAM.INFO.VOICE_ANSWER"
@@ -42,22 +40,9 @@ STREAM_IS_FULL = 10077
 TOO_LARGE = (10054, 10097)
 """A message over its stream's `max_msg_size`, and headers over 64 KiB."""
 
+T = TypeVar("T")
+
 log = structlog.get_logger()
-
-
-class BusSettings(Struct, frozen=True):
-    """How to reach the broker."""
-
-    nats_url: str = "nats://127.0.0.1:4222"
-    """The broker, or several separated by commas."""
-    nats_user: str = ""
-    """User name at the broker."""
-    nats_password: Secret = ""
-    """Password at the broker."""
-    nats_token: Secret = ""
-    """Token at the broker, instead of user and password."""
-    nats_connect_seconds: Seconds = 10.0
-    """How long a service that starts waits for the broker."""
 
 
 class _Told(Struct, frozen=True):
@@ -133,7 +118,7 @@ class Bus:
             answer = await self.client.request(ASK_FOR_THE_TIME, timeout=PUBLISH_SECONDS)
             there = msgspec.json.decode(answer.data, type=_Told).ts
         except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-            raise Unavailable(f"JetStream does not answer at {_address(self.client)}: {error!r}") from error
+            raise Unavailable(f"JetStream does not answer at {address(self.client)}: {error!r}") from error
         self.skew = there.timestamp() - (before + time.time()) / 2 if there else 0.0
 
     def time(self) -> float:
@@ -152,6 +137,22 @@ class Bus:
         """Wait until the connection is of no more use. Raises: BusLost."""
         await asyncio.shield(self._lost)
 
+    async def unless_lost(self, work: Awaitable[T]) -> T:
+        """What *work* gives; ended when the connection is of no more use, so that nobody waits for what is forbidden.
+
+        Raises: BusLost.
+        """
+        task = asyncio.ensure_future(work)
+        first: set[asyncio.Future[T] | asyncio.Future[None]] = {task, self._lost}
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self._lost.result()
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     def lose(self, reason: str) -> None:
         """Give the connection up; `lost` raises."""
         if not self._lost.done():
@@ -165,19 +166,19 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
 
     *name* is what the broker shows; *no_echo* keeps what this connection publishes from its own subscriptions.
 
-    Raises: StartError when the broker is not there within `nats_connect_seconds`.
+    Raises: StartError when the broker is not there within `nats_connect_seconds`, or lets us not in; SettingsError.
     """
     client = Client()
     bus = Bus(client)
     await _open(client, bus, settings, name, no_echo)
-    watch = asyncio.create_task(_watch(bus), name="bus-watch")
-    watch.add_done_callback(partial(_unwatched, bus))
+    watching = asyncio.create_task(watch(bus), name="bus-watch")
+    watching.add_done_callback(partial(_unwatched, bus))
     try:
         yield bus
     finally:
-        watch.cancel()
+        watching.cancel()
         _forget_callbacks(client)
-        await asyncio.gather(watch, return_exceptions=True)
+        await asyncio.gather(watching, return_exceptions=True)
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             await client.flush(timeout=2)
         with contextlib.suppress(NatsError, TimeoutError, OSError):
@@ -185,32 +186,43 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
                 await client.close()
 
 
-def _unwatched(bus: Bus, watch: asyncio.Task[None]) -> None:
-    if not watch.cancelled():
-        bus.lose(f"nobody watches the connection any more: {watch.exception()!r}")
+def _unwatched(bus: Bus, watching: asyncio.Task[None]) -> None:
+    if not watching.cancelled():
+        bus.lose(f"nobody watches the connection any more: {watching.exception()!r}")
 
 
 async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
     try:
         async with asyncio.timeout(settings.nats_connect_seconds):
             await _dial(client, bus, settings, name, no_echo)
+    except StartError:
+        await _abandon(client)
+        raise
     except (TimeoutError, NatsError, OSError, ValueError) as error:
-        _forget_callbacks(client)
-        await client.close()
-        where = without_password(settings.nats_url)
+        await _abandon(client)
         reason = bus.last_error if isinstance(error, TimeoutError) else str(error)
-        if "authorization" in reason.lower():
-            raise StartError(f"the broker at {where} does not let us in; set NATS_USER and NATS_PASSWORD") from error
         why = f" ({reason})" if reason else ""
         raise StartError(
-            f"no broker answers at {where} within {settings.nats_connect_seconds:g} s{why}; "
+            f"no broker answers at {access.shown(settings)} within {settings.nats_connect_seconds:g} s{why}; "
             "start NATS there, or set NATS_URL"
         ) from error
 
 
+async def _abandon(client: Client) -> None:
+    _forget_callbacks(client)
+    with contextlib.suppress(NatsError, TimeoutError, OSError):
+        async with asyncio.timeout(ABANDON_SECONDS):  # after a failed handshake the client waits for ever
+            await client.close()
+    if client._transport is not None:
+        abort(client._transport)
+
+
 async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
+    seed, encryption = await _credentials(client, settings)
+    opening = True
+
     async def on_error(error: Exception) -> None:
-        _on_error(bus, error)
+        _on_error(bus, error, access.refusal(error, settings), opening)
 
     async def on_disconnect() -> None:
         log.warning("bus_disconnected", name=name)
@@ -224,12 +236,15 @@ async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
         bus.lose("the connection to the broker was closed for good")
 
     await client.connect(
-        servers=[url.strip() for url in settings.nats_url.split(",")],
+        servers=access.servers(settings),
         name=name,
         no_echo=no_echo,
         user=settings.nats_user or None,
         password=settings.nats_password or None,
         token=settings.nats_token or None,
+        nkeys_seed_str=seed,
+        inbox_prefix=access.inbox(settings),
+        tls=encryption,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.5,  # type: ignore[arg-type]  # seconds, and a fraction works
         ping_interval=5,
@@ -240,6 +255,15 @@ async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
         reconnected_cb=on_reconnect,
         closed_cb=on_close,
     )
+    opening = False
+
+
+async def _credentials(client: Client, settings: BusSettings) -> tuple[str | None, ssl.SSLContext | None]:
+    seed = await asyncio.to_thread(access.nkey_seed, settings)
+    encryption = await asyncio.to_thread(access.encryption, settings)
+    if encryption is not None:
+        access.never_in_the_clear(client)
+    return seed, encryption
 
 
 def _forget_callbacks(client: Client) -> None:
@@ -247,52 +271,17 @@ def _forget_callbacks(client: Client) -> None:
     client._closed_cb = client._disconnected_cb = None
 
 
-def _on_error(bus: Bus, error: Exception) -> None:
+def _on_error(bus: Bus, error: Exception, refusal: str, opening: bool) -> None:
     bus.last_error = str(error)
-    if isinstance(error, SlowConsumerError):
+    if refusal and opening:
+        raise StartError(refusal)  # the client passes it on to who connects, and only then
+    if refusal:
+        bus.lose(refusal)
+    elif isinstance(error, SlowConsumerError):
         log.warning("bus_slow_consumer", subject=error.subject)
         for call in bus.on_slow:
             call()
-    elif "permissions violation" in str(error).lower():
-        bus.lose(f"the broker forbids it: {error}; grant the permission to this user")
     elif bus.client.is_connected:
         log.warning("bus_error", error=repr(error))
     else:
         log.debug("bus_error", error=repr(error))
-
-
-async def _watch(bus: Bus) -> None:
-    """Free a reconnect that hangs on a frozen socket, and give up a connection that only looks alive."""
-    transport: Transport | None = None
-    answered = checked = time.monotonic()
-    stuck_since = 0.0
-    while True:
-        await asyncio.sleep(STUCK_SECONDS / 2)
-        now = time.monotonic()
-        if bus.client.is_connected:
-            transport, stuck_since = bus.client._transport, 0.0
-            if now - checked > CHECK_SECONDS:
-                checked = now
-                try:
-                    await bus.check()
-                    answered, bus.trouble = time.monotonic(), ""
-                except Unavailable as error:
-                    bus.trouble = str(error)
-            if now - answered > DEAD_SECONDS:
-                bus.lose(f"JetStream at {_address(bus.client)} has not answered for {DEAD_SECONDS:g} s")
-            continue
-        answered, checked, bus.trouble = now, 0.0, "the connection to the broker is being made again"
-        stuck_since = stuck_since or now
-        if now - stuck_since > STUCK_SECONDS and transport is not None and transport is bus.client._transport:
-            _abort(transport)
-            transport = None
-
-
-def _abort(transport: Transport) -> None:
-    if isinstance(transport, TcpTransport) and transport._io_writer is not None:
-        transport._io_writer.transport.abort()
-
-
-def _address(client: Client) -> str:
-    url = client.connected_url
-    return f"{url.hostname}:{url.port}" if url else "the broker"

@@ -90,7 +90,7 @@ async def work(
         worker_name = runtime.worker.worker_name or _worker_name()
         async with bus.connect(runtime.bus, f"voicebus-{name}") as connection:
             readiness.have("bus")
-            async with _unless_stopped(open_stage(wanted, connection), stopping) as stage:
+            async with _unless_stopped(open_stage(wanted, connection), connection, stopping) as stage:
                 if stage is None:
                     _leave()
                 readiness.have("engine")
@@ -115,10 +115,10 @@ async def _work(worker: Worker, connection: Bus, stopping: asyncio.Event) -> Non
 
 @asynccontextmanager
 async def _unless_stopped(
-    opening: AbstractAsyncContextManager[Stage], stopping: asyncio.Event
+    opening: AbstractAsyncContextManager[Stage], connection: Bus, stopping: asyncio.Event
 ) -> AsyncIterator[Stage | None]:
-    """The stage; None when the service was told to stop while its engine was still loading."""
-    stage = asyncio.create_task(opening.__aenter__(), name="load-engine")
+    """The stage; None when the service was told to stop while its engine was still loading. Raises: BusLost."""
+    stage = asyncio.create_task(connection.unless_lost(opening.__aenter__()), name="load-engine")
     stop = asyncio.create_task(stopping.wait(), name="stop-while-loading")
     await asyncio.wait({stage, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()

@@ -74,7 +74,7 @@ async def test_a_wrong_password_is_one_sentence(tmp_path: Path) -> None:
         settings = BusSettings(
             nats_url=f"nats://127.0.0.1:{port}", nats_user="stt", nats_password="wrong", nats_connect_seconds=1.0
         )
-        with pytest.raises(StartError, match="does not let us in; set NATS_USER and NATS_PASSWORD"):
+        with pytest.raises(StartError, match="does not let stt in: set NATS_USER and NATS_PASSWORD"):
             async with buses.connect(settings, "test"):
                 pass
 

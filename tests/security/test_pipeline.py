@@ -1,0 +1,178 @@
+"""The whole pipeline on the deployment's own broker, each service under its own user."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from bus_schemas import Event, Failed, Utterance, codes
+from services.cli import broker_checks
+from services.edge.relay import Place, Relay
+from services.edge.settings import EdgeSettings
+from services.llm.__main__ import open_stage as open_llm
+from services.llm.settings import LlmSettings
+from services.runtime import bus as buses
+from services.runtime import streams
+from services.runtime.bus import Bus
+from services.stt.__main__ import open_stage as open_stt
+from services.stt.settings import SttSettings
+from services.tts.__main__ import open_stage as open_tts
+from services.tts.settings import TtsSettings
+from tests.edge.asking import edge, receive, tone
+from tests.fundamentals.conftest import REPLY
+from tests.harness import listening, wait_until
+from tests.runtime.workers import working
+from tests.security.locked import Locked, password
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+async def stages(locked: Locked) -> AsyncIterator[dict[str, Bus]]:
+    """stt, llm and tts at work; none of them met a permission that it lacks."""
+    async with AsyncExitStack() as running:
+        bus = {
+            name: await running.enter_async_context(buses.connect(locked.settings(name), name))
+            for name in ("stt", "llm", "tts")
+        }
+        for name, opening in (
+            ("stt", open_stt(SttSettings(stt_engine="scripted", scripted_transcript="Hello there."), bus["stt"])),
+            ("llm", open_llm(LlmSettings(llm_engine="scripted", scripted=REPLY), bus["llm"])),
+            ("tts", open_tts(TtsSettings(tts_engine="scripted"), bus["tts"])),
+        ):
+            await running.enter_async_context(working(bus[name], await running.enter_async_context(opening)))
+        yield bus
+        for connection in bus.values():
+            await well(connection)
+
+
+def voicebus(locked: Locked, role: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """The command line, as a role."""
+    settings = {"NATS_URL": locked.url, "NATS_USER": role, "NATS_PASSWORD": password(role)}
+    command = [sys.executable, "-m", "services.cli.main", *words]
+    return subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+async def well(bus: Bus) -> None:
+    """The broker answers, and has forbidden nothing."""
+    await bus.check()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await bus.lost()
+
+
+async def test_a_websocket_is_answered_twice_and_can_read_its_answers_again(
+    locked: Locked, stages: dict[str, Bus]
+) -> None:
+    """The second turn needs the memory of the first; the reading is what an edge does after a reconnect."""
+    again: list[Event] = []
+    async with edge(locked.settings("edge"), EdgeSettings()) as (listening_edge, bus):
+        assert await streams.missing(bus.jetstream) == []
+        async with connect(f"ws://127.0.0.1:{listening_edge.port}/ws?session=ward") as client:
+            for _ in range(2):
+                await client.send(tone(1.0))
+                assert (await receive(client)).text["llama"] == "I heard you. You said: Hello there."
+        await Relay(bus).read("voice.*.web.ward", Place(time=1.0), again.append)
+        await well(bus)
+    assert len({event.turn for event in again}) == 2
+
+
+async def test_an_outsider_is_answered_by_the_example_as_it_stands(
+    locked: Locked, stages: dict[str, Bus], tmp_path: Path
+) -> None:
+    """docs/examples/publish.py, with the user and the password in the address."""
+    question = tmp_path / "question.wav"
+    await asyncio.to_thread(question.write_bytes, tone(1.0))
+    url = f"nats://kiosk:{password('kiosk')}@127.0.0.1:{locked.port}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "docs/examples/publish.py"),
+        url,
+        str(question),
+        "kiosk",
+        "hall",
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    async with asyncio.timeout(30):
+        told, _ = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    assert "answer: I heard you. You said: Hello there." in told.decode()
+    assert await asyncio.to_thread((tmp_path / "reply.wav").exists)
+
+
+async def test_what_cannot_be_worked_on_is_told_and_kept(locked: Locked, stages: dict[str, Bus]) -> None:
+    """A worker may publish failures and dead letters; the operator reads them."""
+    async with (
+        buses.connect(locked.settings("edge"), "edge") as bus,
+        buses.connect(locked.settings("operator"), "operator") as operator,
+        listening(operator, "voice.failed.web.bad") as told,
+        listening(operator, "voice.dead.web.bad") as dead,
+    ):
+        await bus.jetstream.publish("voice.utterance.web.bad", b"", headers={"Voice-Event": "{"})
+        await wait_until(lambda: bool(told) and bool(dead), "the failure and the dead letter")
+    listed = await asyncio.to_thread(voicebus, locked, "operator", "dead", "list", "--json")
+    assert "voice.utterance.web.bad" in listed.stdout, listed.stderr
+    number = json.loads(listed.stdout.splitlines()[0])["number"]
+    dropped = await asyncio.to_thread(voicebus, locked, "operator", "dead", "drop", str(number), "--yes")
+    assert dropped.returncode == 0, dropped.stderr
+    assert isinstance(told[0], Failed)
+    assert told[0].code == codes.NOT_AN_EVENT
+
+
+async def test_the_operator_looks_at_streams_empties_them_and_puts_work_back(locked: Locked) -> None:
+    """What the page of operations tells an operator to do."""
+    async with buses.connect(locked.settings("operator"), "operator") as bus:
+        await bus.publish(Utterance(origin="kiosk", session="back", turn="t", wav=tone(0.1)))
+        assert (await bus.jetstream.stream_info(streams.UTTERANCE)).state.messages == 1
+        await bus.jetstream.purge_stream(streams.UTTERANCE)
+        letters = await bus.jetstream.subscribe("voice.dead.>", ordered_consumer=True)
+        await letters.unsubscribe()
+        await well(bus)
+
+
+async def test_the_observer_can_run_the_doctor(locked: Locked) -> None:
+    """Broker, streams and clock, without a permission to read what is in them."""
+    found = await broker_checks.look(locked.settings("observer"), streams.StreamSettings())
+    assert [(finding.what, finding.state) for finding in found] == [
+        (what, "ok") for what in ("broker", "streams", "clock")
+    ]
+
+
+@pytest.mark.parametrize(("role", "code"), [("setup", 0), ("stt", 1)])
+def test_setup_needs_its_own_user_and_says_what_another_lacks(locked: Locked, role: str, code: int) -> None:
+    """Within its time, and without one of its own that runs out."""
+    ended = voicebus(locked, role, "setup")
+    assert ended.returncode == code, ended.stderr
+    assert ("forbids it" in ended.stderr) == bool(code)
+
+
+@pytest.mark.parametrize(("service", "other"), [("stt", "tts"), ("llm", "stt"), ("tts", "llm"), ("edge", "tts")])
+def test_a_service_under_the_user_of_another_ends_and_says_what_it_lacks(
+    locked: Locked, service: str, other: str
+) -> None:
+    """Exit code 1 within seconds and the subject in the log; no time-out that nobody understands."""
+    settings = {
+        "NATS_URL": locked.url,
+        "NATS_USER": other,
+        "NATS_PASSWORD": password(other),
+        "PORT": "0",
+        **{f"{stage}_ENGINE": "scripted" for stage in ("STT", "LLM", "TTS")},
+    }
+    command = [sys.executable, "-m", f"services.{service}"]
+    ended = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "the broker forbids it: nats: permissions violation" in ended.stderr.lower()
+    assert password(other) not in ended.stderr
