@@ -8,7 +8,7 @@ LOCK = env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_FIND_LINKS XDG_CONFIG_HOME=/non
 	--no-emit-index-url --no-header $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup lint types lock clean
+.PHONY: help demo test chaos setup lint types lock clean
 
 help: ## show this list
 	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
@@ -19,6 +19,9 @@ demo: .setup-demo ## ask the shipped spoken question and hear the answer
 
 test: .setup-test ## run the tests; ARGS="-k edge" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: .setup-test ## kill workers and the broker under load (8 minutes); ARGS="--short --seed 7" is a minute
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 setup: .setup-test ## make .venv with everything in it, and stop
 

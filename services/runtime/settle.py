@@ -8,7 +8,7 @@ import structlog
 from bus_schemas import BadSubject, Event, Failed, NotAnEvent, codec, codes, subjects
 from bus_schemas.events import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS
 
-from . import delivery, metrics
+from . import delivery, failpoint, metrics
 from .bus import Bus
 from .delivery import Delivery
 from .errors import QueueFull, Refused, Unavailable
@@ -121,6 +121,8 @@ async def _end(bus: Bus, held: Delivery, outcome: str, first: Failed, *more: Eve
         async with asyncio.timeout(SETTLE_SECONDS):
             for ending in (first, *more):
                 await _tell(bus, ending, first.stage)
+                if more:
+                    await failpoint.reach(failpoint.SETTLING_DEAD)
     except TimeoutError:
         await delivery.nak(held, LONGEST_PAUSE)
         return "unsettled"

@@ -30,7 +30,7 @@ from nats.aio.msg import Msg
 
 from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codec, codes, subjects
 
-from . import delivery, metrics, settle
+from . import delivery, failpoint, metrics, settle
 from .alone import Room
 from .bus import Bus
 from .cancelled import Cancelled, concerns
@@ -151,6 +151,7 @@ class Worker:
 
     async def _work(self, held: Delivery) -> str:
         """Work on one message; returns how it ended."""
+        await failpoint.reach(failpoint.AFTER_DELIVERY)
         try:
             event = delivery.event(held)
         except (BadSubject, NotAnEvent) as error:
@@ -207,6 +208,7 @@ class Worker:
             return await self._failed(held, event, error)
         finally:
             del self._running[work]
+        await failpoint.reach(failpoint.BEFORE_ACK)
         await delivery.ack(held)
         return "finished"
 
@@ -233,6 +235,7 @@ class Worker:
                 service_ms = round((self._bus.time() - started) * 1000, 1)
                 step = Step(stage=self._stage.name, worker=self._name, queue_ms=queue_ms, service_ms=service_ms)
                 await settle.publish(self._bus, follow(output, event, step), self._stage.name)
+                await failpoint.reach(failpoint.AFTER_PUBLISH)
 
     async def _failed(self, held: Delivery, event: Event, error: Exception) -> str:
         match error:

@@ -44,7 +44,7 @@ class SttSettings(Struct, frozen=True):
     max_utterance_seconds: Seconds = 120.0
     """The longest utterance that is taken."""
     scripted_transcript: str = "What is the capital of France?"
-    """What the scripted transcriber hears."""
+    """What the scripted transcriber hears; {samples} is the length of the sound, in samples of 16 kHz."""
     scripted_stt_ms: Count = 0
     """How long the scripted transcriber takes."""
     whisper: WhisperSettings = WhisperSettings()

@@ -18,7 +18,8 @@ class Scripted:
 
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
         await asyncio.sleep(self._seconds)
-        return Transcription(self._text if samples.any() else "", language or "en")
+        text = self._text.replace("{samples}", str(len(samples)))
+        return Transcription(text if samples.any() else "", language or "en")
 
     async def probe(self) -> None:
         return

@@ -1,6 +1,7 @@
 """Timed tones in place of speech: as long as the text, after a set time. For tests, demos of the bus and benches."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncGenerator
 
 import numpy as np
@@ -15,7 +16,7 @@ RATE = 24_000
 WORDS_PER_PIECE = 8
 """A usual sentence is one or two pieces, so that whoever assembles them has something to do."""
 
-_HERTZ = 440.0
+LOWEST_HERTZ, HIGHEST_HERTZ = 220, 880
 _LEVEL = 6_000
 
 
@@ -30,11 +31,10 @@ class Scripted:
     async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
         """Every language is spoken. Raises: Refused for an unknown voice."""
         voices.find(self._catalogue, voice)
-        words = max(1, len(text.split()))
-        pieces = [min(WORDS_PER_PIECE, words - start) for start in range(0, words, WORDS_PER_PIECE)]
-        for count in pieces:
-            await asyncio.sleep(self._service_s / len(pieces))
-            yield _tone(count / self._words_per_second)
+        sounds = tones(text, self._words_per_second)
+        for sound in sounds:
+            await asyncio.sleep(self._service_s / len(sounds))
+            yield sound
 
     async def probe(self) -> None:
         """There is nothing that could be away."""
@@ -43,6 +43,14 @@ class Scripted:
         """There is nothing to give back."""
 
 
-def _tone(seconds: float) -> Sound:
+def tones(text: str, words_per_second: float) -> list[Sound]:
+    """The pieces that stand for *text*, each as long as its words take, at a pitch that tells texts apart."""
+    words = max(1, len(text.split()))
+    hertz = LOWEST_HERTZ + zlib.crc32(text.encode()) % (HIGHEST_HERTZ - LOWEST_HERTZ)
+    counts = [min(WORDS_PER_PIECE, words - start) for start in range(0, words, WORDS_PER_PIECE)]
+    return [_tone(hertz, count / words_per_second) for count in counts]
+
+
+def _tone(hertz: float, seconds: float) -> Sound:
     time = np.arange(round(seconds * RATE)) / RATE
-    return Sound((np.sin(2 * np.pi * _HERTZ * time) * _LEVEL).astype(np.int16), RATE)
+    return Sound((np.sin(2 * np.pi * hertz * time) * _LEVEL).astype(np.int16), RATE)
