@@ -20,7 +20,7 @@ demo: .setup-demo ## ask the shipped spoken question and hear the answer
 test: .setup-test ## run the tests; ARGS="-k edge" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-chaos: .setup-test ## kill workers and the broker under load (8 minutes); ARGS="--short --seed 7" is a minute
+chaos: .setup-test ## kill workers and the broker under load (7 minutes); ARGS="--short --seed 7" is a minute
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 setup: .setup-test ## make .venv with everything in it, and stop

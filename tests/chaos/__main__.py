@@ -43,7 +43,7 @@ async def run(scenario: Scenario, seed: int, data: Path) -> bool:
                 told.append(Told(phase, began, time.time()))
         surprises = [surprise for service in (fleet.broker, *fleet.services) for surprise in service.surprises]
     rows = msgspec.json.decode((data / "verdict.json").read_bytes(), type=list[Row])
-    say(table.shown(told, rows, done))
+    say(table.shown(scenario, told, rows, done))
     say(f"ended by themselves: {', '.join(surprises) or 'none'}")
     problems = list(table.wrong(scenario, told, rows, done))
     for problem in problems:

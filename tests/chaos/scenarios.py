@@ -13,6 +13,7 @@ from .faults import Chaos
 from .fleet import STAGES
 
 Step = Callable[[Chaos], Awaitable[None]]
+CALM = "calm"
 SINGLE_KILLS = 7
 """A stage; each failpoint adds two."""
 SHORT_POINTS = dict(zip(POINTS, ("stt", "llm", "tts", "stt"), strict=True))
@@ -27,6 +28,8 @@ class Phase(Struct, frozen=True):
     """Seconds."""
     answered: bool = False
     """Whether every turn that is asked now must be answered."""
+    bounded: bool = False
+    """Whether a turn that is asked now may be hit once only, so that its wait has a limit."""
 
 
 class Scenario(Struct, frozen=True):
@@ -46,12 +49,14 @@ class Scenario(Struct, frozen=True):
 
 
 def full() -> Scenario:
-    """Everything, in about eight minutes."""
+    """Everything, in about seven minutes."""
     singles = [_kill(stage) for _ in range(SINGLE_KILLS) for stage in STAGES]
     points = [_failpoint(stage, point) for point in POINTS for stage in STAGES]
     between = [_between(stage, number) for stage in ("stt", "llm") for number in (signal.SIGTERM, signal.SIGKILL)]
     phases = [
-        Phase("calm", [], 20.0, answered=True),
+        Phase(CALM, [], 20.0, answered=True),
+        Phase("a worker killed now and then", [_kill(stage) for stage in STAGES], 20.0, answered=True, bounded=True),
+        Phase("calm again", [], 15.0, answered=True),
         Phase("workers killed", singles, 4.0, answered=True),
         Phase("killed at failpoints", points, 3.0, answered=True),
         Phase("broker killed", [faults.kill_broker] * 3, 6.0, answered=True),

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from .faults import IDLE
 from .fleet import STAGES
-from .scenarios import Phase, Scenario
+from .scenarios import CALM, Phase, Scenario
 
 HEAD = ("phase", "turns", "answered", "failed", "lost", "doubled", "spliced", "longest wait")
 MAY_FAIL = {"unavailable", "closed 1001", "closed 1012"}
@@ -38,7 +39,7 @@ class Told(Struct, frozen=True):
         return [row for row in rows if self.began <= row.began < self.ended]
 
 
-def shown(told: Sequence[Told], rows: Sequence[Row], done: Counter[str]) -> str:
+def shown(scenario: Scenario, told: Sequence[Told], rows: Sequence[Row], done: Counter[str]) -> str:
     """The table."""
     turns = [row for row in rows if row.who != "garbage"]
     garbage = [row for row in rows if row.who == "garbage"]
@@ -54,8 +55,19 @@ def shown(told: Sequence[Told], rows: Sequence[Row], done: Counter[str]) -> str:
     ]
     reasons = Counter(f"{row.reason} ({row.who})" for row in turns if row.outcome == "failed")
     kills = ", ".join(f"{name} {done[name]}" for name in (*STAGES, "broker"))
+    limits = ", ".join(
+        f"{phase.phase.name}: {allowed(scenario, told, turns):.1f} s" for phase in told if phase.phase.bounded
+    )
     others = ", ".join(f"{name} {count}" for name, count in sorted(done.items()) if name not in (*STAGES, "broker"))
-    return "\n".join([*table, f"failed with: {_listed(reasons)}", f"SIGKILLs: {kills}", f"also: {others}"])
+    return "\n".join(
+        [
+            *table,
+            f"failed with: {_listed(reasons)}",
+            f"SIGKILLs: {kills}",
+            f"also: {others}",
+            f"allowed wait: {limits or 'no limit'}",
+        ]
+    )
 
 
 def wrong(scenario: Scenario, told: Sequence[Told], rows: Sequence[Row], done: Counter[str]) -> Iterator[str]:
@@ -66,25 +78,44 @@ def wrong(scenario: Scenario, told: Sequence[Told], rows: Sequence[Row], done: C
     for name, least in (*((stage, scenario.kills) for stage in STAGES), ("broker", scenario.broker_kills)):
         if done[name] < least:
             yield f"{name} was killed {done[name]} times; a run has {least}"
+    if done[IDLE]:
+        yield f"{done[IDLE]} strikes hit a stage that held no work: is there load?"
     for row in rows:
         if row.outcome in ("lost", "doubled"):
             yield f"question {row.number} ({row.who}) was {row.outcome} {row.reason}"
         if row.problem:
             yield f"question {row.number} ({row.who}): {row.problem}"
-        if row.who == "garbage" and row.outcome == "failed" and row.reason != TOLD:
-            yield f"what was no event was told {row.reason}"
+        if row.who == "garbage" and row.outcome in ("answered", "failed") and row.reason != TOLD:
+            yield f"what was no event was {row.outcome} {row.reason}"
     for phase in told:
-        for row in phase.of(turns):
-            if row.outcome == "failed" and (phase.phase.answered or row.reason not in MAY_FAIL):
-                yield f"question {row.number} ({row.who}) failed with {row.reason} while: {phase.phase.name}"
+        yield from _wrong_in(phase, phase.of(turns), allowed(scenario, told, turns))
+
+
+def _wrong_in(told: Told, turns: Sequence[Row], most: float) -> Iterator[str]:
+    if told.phase.bounded and longest(turns) > most:
+        yield f"a turn waited {longest(turns):.1f} s while: {told.phase.name}; {most:.1f} s are allowed"
+    for row in turns:
+        if row.outcome == "failed" and (told.phase.answered or row.reason not in MAY_FAIL):
+            yield f"question {row.number} ({row.who}) failed with {row.reason} while: {told.phase.name}"
+
+
+def allowed(scenario: Scenario, told: Sequence[Told], turns: Sequence[Row]) -> float:
+    """Seconds that a turn may take that a worker's death has hit: twice ACK_WAIT, and what it takes in the calm."""
+    return 2 * scenario.ack_wait + longest(
+        [row for phase in told if phase.phase.name == CALM for row in phase.of(turns)]
+    )
+
+
+def longest(rows: Sequence[Row]) -> float:
+    """The longest wait for an ending, seconds."""
+    return max((row.ended - row.began for row in rows if row.ended), default=0.0)
 
 
 def _line(name: str, rows: Sequence[Row]) -> tuple[str, ...]:
     outcomes = Counter(row.outcome for row in rows)
     spliced = sum(bool(row.problem) for row in rows)
-    longest = max((row.ended - row.began for row in rows if row.ended), default=0.0)
     counts = (outcomes[outcome] for outcome in ("answered", "failed", "lost", "doubled"))
-    return (name, str(len(rows)), *map(str, counts), str(spliced), f"{longest:.1f} s")
+    return (name, str(len(rows)), *map(str, counts), str(spliced), f"{longest(rows):.1f} s")
 
 
 def _listed(counts: Counter[str]) -> str:
