@@ -16,6 +16,8 @@ from .fleet import STAGES, Fleet, Kept
 IDLE = "strikes at an idle stage"
 HOLDING_SECONDS = 15.0
 """How long a strike waits until the stage holds work."""
+RELEASE_SECONDS = 2.0
+"""The ack comes before the worker has connected again, or after."""
 FAILPOINT_SECONDS = 60.0
 CREDIT = 2
 """Messages that a worker holds at most, when it has not just been started."""
@@ -65,7 +67,7 @@ async def restart_broker_before_ack(chaos: Chaos, stage: str, number: signal.Sig
     await _happened(marker, f"{stage} held still before an ack")
     _disarm(chaos, stage)
     await _restart(chaos.fleet.broker, number)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(chaos.dice.uniform(0, RELEASE_SECONDS))
     await asyncio.to_thread(Path(f"{marker}.go").touch)
     chaos.done["broker"] += number == signal.SIGKILL
     chaos.done[f"broker {number.name} before {stage}'s ack"] += 1
