@@ -20,8 +20,8 @@ LOOK_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 60.0
-"""A child that lived so long is started again after the first pause, not after the last one doubled."""
-LAST_WORDS_SECONDS = 1.0
+"""A child that lived so long is started again after the first pause, not after the last one doubled; so is one that was
+ready when it was killed from outside: turns wait for it."""
 LAST_WORDS_SECONDS = 1.0
 FAILED, BAD_SETTINGS = 1, 2
 """Exit codes of a service that says itself why it cannot start: trying again would say it again."""
@@ -53,6 +53,7 @@ class Child:
         self._missing = missing
         self._relay = relay
         self._last_line = ""
+        self._code = 0
 
     async def keep(self) -> NoReturn:
         """Run it again and again.
@@ -61,9 +62,10 @@ class Child:
         """
         pause = FIRST_PAUSE_SECONDS
         while True:
-            began = time.monotonic()
+            began, self._code = time.monotonic(), 0
             reason = await self._life()
-            if time.monotonic() - began > HEALTHY_SECONDS:
+            killed_at_work = self._code < 0 and not self.state
+            if killed_at_work or time.monotonic() - began > HEALTHY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             self.state = f"{reason}; starts again"
             log.warning("child_ended", child=self.name, reason=reason, starts_again_in_s=pause)
@@ -80,6 +82,7 @@ class Child:
             if not self.ready.is_set():
                 raise
             return str(error)
+        self._code = code
         self._give_up(code)
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 

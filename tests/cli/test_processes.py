@@ -118,6 +118,28 @@ async def test_a_child_that_dies_again_and_again_rests_longer_each_time(monkeypa
     assert [rest > least for rest, least in zip(rests, (0.1, 0.2, 0.4, 0.4), strict=True)] == [True] * 4
 
 
+async def test_a_child_that_is_killed_while_it_works_never_rests_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It did not fail: turns wait for it, and may not wait past their deadline."""
+    monkeypatch.setattr(children, "FIRST_PAUSE_SECONDS", 0.1)
+    starts: list[float] = []
+
+    async def missing() -> str:
+        return ""
+
+    async with processes.group() as group:
+
+        @asynccontextmanager
+        async def killed() -> AsyncIterator[Process]:
+            starts.append(time.monotonic())
+            async with group.run(["sh", "-c", "sleep 0.3; kill -KILL $$"], ENVIRON, PIPE, 2.0) as process:
+                yield process
+
+        async with kept([Child("x", killed, missing, lambda name, line: None)], 5.0):
+            await wait_until(lambda: len(starts) == 6, "it was started six times")
+
+    assert max(later - earlier for earlier, later in pairwise(starts)) < 1.0
+
+
 async def test_a_line_of_any_length_does_not_stop_the_listening() -> None:
     said: list[str] = []
     code = "print('a' * 3_000_000); print('b'); raise SystemExit(1)"
