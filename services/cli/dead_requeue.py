@@ -15,7 +15,7 @@ from services.edge.answer import Answer
 from services.runtime import dead, requeue, wav
 from services.runtime.bus import Bus
 from services.runtime.dead import Letter
-from services.runtime.errors import VoicebusError
+from services.runtime.errors import Unavailable, VoicebusError
 
 from . import console, outcome, reply_files
 from .client import NoAnswer
@@ -95,8 +95,12 @@ async def _answered(done: Requeued, ended: Answer | Failed, reply: Path, seconds
 
 async def _forget(bus: Bus, letter: Letter, words: argparse.Namespace) -> None:
     """The broker has the message: its letter has done its work."""
-    if not words.keep:
+    if words.keep:
+        return
+    try:
         await dead.remove(bus, letter.number)
+    except Unavailable as error:
+        console.say(f"letter {letter.number} runs again, but it is still listed ({error}); drop it later")
 
 
 def _patience(event: Event, timeout: float | None) -> float:

@@ -241,7 +241,7 @@ class Conversation:
 
     async def _close(self) -> None:
         report.CLOSED.labels(self.link.ending).inc()
-        cancel = self._settings.cancel_on_close and (self.link.goodbye or not self._session.wishes.lasting)
+        cancel = self._settings.cancel_on_close and (self.link.goodbye or not self._session.lasting)
         for action in self._session.closed(self._clock(), cancel=cancel):
             if isinstance(action, Tell | Report):
                 await self._once(action)

@@ -56,6 +56,8 @@ def read(text: str) -> tuple[Key, ...]:
     entries = _COMMENT.sub("", text).replace(",", " ").split()
     found = [_ENTRY.fullmatch(entry) for entry in entries]
     problems = [f"API_KEYS: entry {n} is not {HOW}" for n, match in enumerate(found, 1) if match is None]
+    if text.strip() and not entries:
+        problems.append(f"API_KEYS: there is no key in it, only comments; write {HOW}, or leave it unset")
     keys = tuple(_key(match) for match in found if match is not None)
     problems += [] if problems else _contradictions(keys)
     if problems:

@@ -37,11 +37,6 @@ class Wishes(Struct, frozen=True):
     resume: str = ""
     """The turn that the client came back for."""
 
-    @property
-    def lasting(self) -> bool:
-        """Whether a running turn outlives a socket that breaks."""
-        return self.turns or bool(self.resume)
-
 
 class Limits(Struct, frozen=True):
     """What a session may hold."""
@@ -105,6 +100,11 @@ class Session:
     def turn(self) -> str:
         """The turn that is on the bus; empty when none is."""
         return self._turn.name if self._turn else ""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the running turn outlives a socket that breaks: its client knows the name to come back with."""
+        return self.wishes.turns or bool(self.turn and self.turn == self.wishes.resume)
 
     @property
     def wakes(self) -> float | None:
@@ -183,7 +183,7 @@ class Session:
 
     def give_up(self, now: float) -> list[Action]:
         """The time to finish is over: whoever can come back finds its turn elsewhere, the others are told."""
-        if self._turn is not None and self.wishes.lasting:
+        if self._turn is not None and self.lasting:
             return [*self.closed(now, cancel=False), Leave()]
         return self.fail(self.turn, STOPPING)
 

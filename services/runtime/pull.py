@@ -8,7 +8,8 @@ may be lost, so that nothing is asked twice.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -50,6 +51,7 @@ class Pull:
         self._held = 0
         self._heard = time.monotonic()
         self._paused = False
+        self._stopped = False
         self._wake = asyncio.Event()
         self._stale = False
         self._inbox = ""
@@ -74,7 +76,7 @@ class Pull:
 
     async def stop(self) -> None:
         """Ask for no more; what is on its way already is still taken."""
-        self._paused = True
+        self._stopped = True
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             with contextlib.suppress(NatsError, ConnectionError, TimeoutError):
@@ -96,6 +98,15 @@ class Pull:
         self._held -= 1
         self._wake.set()
 
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """While a message that was taken waits for something else than work, another one may have its place."""
+        self.release()
+        try:
+            yield
+        finally:
+            self._held += 1
+
     async def _keep(self) -> None:
         """The one place that asks, so that requests never overlap."""
         while True:
@@ -111,7 +122,7 @@ class Pull:
             self.reachable = self.reachable or 0 < asked == self._asked  # nobody has refused the last request
 
     async def _refill(self) -> None:
-        if not self._bus.client.is_connected or self._paused:
+        if not self._bus.client.is_connected or self._paused or self._stopped:
             return
         if self._silent() or self._stale or self._subscription is None:
             await self._new_inbox()
@@ -136,6 +147,8 @@ class Pull:
         self._asked, self._stale, self._heard = 0, False, time.monotonic()
         self._inbox = self._bus.client.new_inbox()
         self._subscription = await self._bus.client.subscribe(self._inbox, cb=self._on_message, pending_bytes_limit=0)
+        if self._stopped:  # meanwhile: an inbox made too late must not live on
+            await self._leave()
 
     async def _leave(self) -> None:
         subscription, self._subscription = self._subscription, None

@@ -91,7 +91,10 @@ def _read(kind: type[S], environ: Mapping[str, str], problems: list[str]) -> S:
 def _lookup(name: str, environ: Mapping[str, str]) -> str:
     file = environ.get(f"{name}_FILE", "")
     if file:
-        return Path(file).read_text(encoding="utf-8").strip()
+        text = Path(file).read_text(encoding="utf-8").strip()
+        if not text:
+            raise ValueError("the file that it names is empty")
+        return text
     return environ.get(name, "").strip()
 
 

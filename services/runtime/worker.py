@@ -78,6 +78,7 @@ class Worker:
         self._cancelled = Cancelled()
         self._holding: set[asyncio.Task[None]] = set()
         self._running: dict[asyncio.Task[None], Event] = {}
+        self._waiting = 0
         self._crashed = 0
         """The message that crashed last, when nothing has gone well since."""
         self._sick: Sick | None = None
@@ -159,6 +160,32 @@ class Worker:
         if held.deliveries > self._settings.max_deliveries:
             reason = f"it was delivered {held.deliveries} times and never finished; its workers died or hung"
             return await settle.give_up(self._bus, held, event, self._stage.name, reason)
+        rest = RETRY_SECONDS
+        while (outcome := await self._in_turn(held, event)) == "waiting":
+            try:
+                async with asyncio.timeout(max(0.0, settle.due(event, held.stored_at) - self._bus.time())):
+                    await self._wait(rest)
+            except TimeoutError:
+                return await settle.too_late(self._bus, held, event, self._stage.name)
+            rest = min(rest * 2, AWAY_SECONDS)
+        if outcome not in ("crashed", "given_up", "sick"):
+            self._crashed = 0
+        return outcome
+
+    async def _wait(self, rest: float) -> None:
+        """Until the engine works and *rest* is over; as many as work at once may wait beside them."""
+        with contextlib.ExitStack() as place:
+            if self._waiting < self._stage.credit:
+                place.enter_context(self._pull.lent())
+            self._waiting += 1
+            try:
+                await self._recovery.wait()
+                await asyncio.sleep(rest)
+            finally:
+                self._waiting -= 1
+
+    async def _in_turn(self, held: Delivery, event: Event) -> str:
+        """Wait for a place among what runs, and run."""
         async with AsyncExitStack() as place:
             try:
                 async with asyncio.timeout(max(0.0, settle.due(event, held.stored_at) - self._bus.time())):
@@ -168,8 +195,6 @@ class Worker:
             started = self._bus.time()
             metrics.QUEUE.labels(self._stage.name).observe(max(0.0, started - held.stored_at))
             outcome = await self._once(held, event, started)
-        if outcome not in ("crashed", "given_up", "sick"):
-            self._crashed = 0
         self._report(event, outcome, self._bus.time() - started)
         return outcome
 
@@ -216,19 +241,6 @@ class Worker:
         return self._cancelled.has(event, held.stored_at - self._bus.skew)
 
     async def _handle(self, held: Delivery, event: Event, started: float) -> None:
-        """Run the stage; what was given back too often already runs again here when the engine works."""
-        patient = held.deliveries >= self._settings.max_deliveries - 1
-        while True:
-            try:
-                await self._run(held, event, started)
-                return
-            except Unavailable as error:
-                if not patient:
-                    raise
-                self._recovery.down(str(error), self._group)
-            await self._recovery.wait()
-
-    async def _run(self, held: Delivery, event: Event, started: float) -> None:
         queue_ms = round(max(0.0, started - held.stored_at) * 1000, 1)
         async with aclosing(self._stage.handle(event)) as outputs:
             async for output in outputs:
@@ -241,6 +253,8 @@ class Worker:
         match error:
             case Unavailable():
                 self._recovery.down(str(error), self._group)
+                if held.deliveries >= self._settings.max_deliveries - 1:
+                    return "waiting"
                 await delivery.nak(held, min(2.0**held.deliveries / 2, AWAY_SECONDS))
                 return "unavailable"
             case Refused():

@@ -23,8 +23,8 @@ def test_a_client_that_can_come_back_says_so_and_one_that_came_back_names_its_tu
     wishes = handshake.wishes("/ws?session=s&turns=1&resume=0193f0a1b2c-9f8e7d6c5b", EdgeSettings())
 
     assert (wishes.session, wishes.turns, wishes.resume) == ("s", True, "0193f0a1b2c-9f8e7d6c5b")
-    assert wishes.lasting
-    assert not handshake.wishes("/ws?turns=0", EdgeSettings()).lasting
+    assert wishes.turns
+    assert not handshake.wishes("/ws?turns=0", EdgeSettings()).turns
 
 
 def test_without_wishes_the_edge_names_the_session() -> None:

@@ -77,6 +77,12 @@ async def origin(_: Utterance) -> AsyncGenerator[Event, None]:
     yield speech(0, last=True, said=_.origin)
 
 
+@pytest.mark.parametrize("text", ["# shop:was-here", ",", "# a\n# b\n"])
+def test_keys_that_are_all_commented_out_do_not_open_the_edge_to_everybody(text: str) -> None:
+    with pytest.raises(SettingsError, match="no key in it"):
+        keys.read(text)
+
+
 def test_entries_are_a_name_a_key_and_limits() -> None:
     """On lines or with commas, with comments; the key itself is not kept."""
     found = keys.read(f"# ours\nana:{ANA}:60:4  # the shop\nben:{BEN}::2, eve:sha256={'AB' * 32}:5")
@@ -92,7 +98,7 @@ def test_the_example_of_the_page_can_be_read() -> None:
 
     assert [(key.name, key.per_minute, key.at_once) for key in keys.read(example)] == [
         ("shop", 60, 4),
-        ("kiosk-7", 20, 0),
+        ("lobby", 20, 0),
     ]
 
 

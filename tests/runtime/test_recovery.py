@@ -75,3 +75,51 @@ async def test_stopping_does_not_wait_for_an_engine_that_went_away_meanwhile(bus
     async with working(bus, stage(away, probe=still_away), WorkerSettings(drain_seconds=2, ack_wait=1.0)):
         await bus.publish(transcript("t1"))
         await asyncio.sleep(0.3)
+
+
+async def test_an_event_whose_engine_call_alone_fails_does_not_keep_the_others_waiting(bus: Bus) -> None:
+    async def fine() -> None:
+        """The probe succeeds: only one prompt makes the engine fail."""
+
+    async def picky(event: Transcript) -> AsyncGenerator[Event, None]:
+        if event.turn == "bad":
+            raise Unavailable("ollama answers 500")
+        yield Sentence(attempt="a1", n=0, text=event.turn, last=True)
+
+    impatient = WorkerSettings(max_deliveries=2, ack_wait=1.0)
+    async with listening(bus, "voice.sentence.>") as said, working(bus, stage(picky, probe=fine), impatient):
+        await bus.publish(transcript("bad", deadline=round(time.time() * 1000) + 8000))
+        await asyncio.sleep(2)
+        for number in range(5):
+            await bus.publish(transcript(f"good{number}", deadline=round(time.time() * 1000) + 5000))
+        await settled(bus)
+
+    assert len(said) == 5
+
+
+async def test_an_engine_that_comes_back_does_not_undo_a_stop(bus: Bus) -> None:
+    """What is published while the worker drains is for another worker."""
+    back = asyncio.Event()
+
+    async def probe() -> None:
+        if not back.is_set():
+            raise Unavailable("not yet")
+
+    async def handle(event: Transcript) -> AsyncGenerator[Event, None]:
+        if event.turn == "away":
+            raise Unavailable("ollama does not answer")
+        await asyncio.sleep(0.1 if event.turn == "first" else 2.0)
+        yield Sentence(attempt="a1", n=0, text="ok", last=True)
+
+    async with working(bus, stage(handle, probe=probe), WorkerSettings(ack_wait=1.0, drain_seconds=4)):
+        await bus.publish(transcript("first"))
+        await settled(bus)
+        for turn in ("slow", "away"):
+            await bus.publish(transcript(turn))
+        await asyncio.sleep(0.3)
+        await bus.publish(transcript("next"))
+        asyncio.get_running_loop().call_later(0.3, back.set)
+    delivered = (await bus.jetstream.consumer_info("VOICE_TRANSCRIPT", "llm")).delivered
+
+    assert delivered is not None
+    assert delivered.consumer_seq <= 4

@@ -72,3 +72,9 @@ def test_a_password_in_an_address_is_never_shown() -> None:
     loaded = settings.load(Outer, {"VOICE_NAME": "nats://me:hush@broker:4222"})
 
     assert dict(settings.describe(loaded))["VOICE_NAME"] == "nats://***@broker:4222"
+
+
+def test_a_secret_file_that_is_empty_is_an_error_and_not_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("\n")
+    with pytest.raises(SettingsError, match="NATS_PASSWORD: the file that it names is empty"):
+        settings.load(Outer, {"NATS_PASSWORD_FILE": str(tmp_path / "password")})
