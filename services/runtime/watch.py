@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,8 @@ async def watch(bus: Bus) -> None:
 def abort(transport: Transport) -> None:
     """Close a socket at once, whatever still waits to be sent."""
     if isinstance(transport, TcpTransport) and transport._io_writer is not None:
-        transport._io_writer.transport.abort()
+        with contextlib.suppress(AttributeError):  # asyncio's, of an encrypted socket that is closed already
+            transport._io_writer.transport.abort()
 
 
 def address(client: Client) -> str:

@@ -133,6 +133,7 @@ async def test_what_cannot_be_worked_on_is_told_and_kept(locked: Locked, stages:
 async def test_the_operator_looks_at_streams_empties_them_and_puts_work_back(locked: Locked) -> None:
     """What the page of operations tells an operator to do."""
     async with buses.connect(locked.settings("operator"), "operator") as bus:
+        await bus.jetstream.purge_stream(streams.UTTERANCE)
         await bus.publish(Utterance(origin="kiosk", session="back", turn="t", wav=tone(0.1)))
         assert (await bus.jetstream.stream_info(streams.UTTERANCE)).state.messages == 1
         await bus.jetstream.purge_stream(streams.UTTERANCE)
