@@ -14,6 +14,7 @@ from services.cli import broker as embedded
 from services.runtime import bus as buses
 from services.runtime import streams
 from services.runtime.bus import Bus, BusSettings
+from services.runtime.errors import StartError
 from tests.harness import free_port
 
 
@@ -52,9 +53,22 @@ def stream_settings() -> streams.StreamSettings:
 async def bus(bus_settings: BusSettings, stream_settings: streams.StreamSettings) -> AsyncIterator[Bus]:
     """A connection, and fresh streams."""
     async with buses.connect(bus_settings, "test") as connection:
-        await remove_streams(connection)
-        assert await streams.setup(connection.jetstream, stream_settings) == []
+        assert await fresh_streams(connection, stream_settings) == []
         yield connection
+
+
+async def fresh_streams(connection: Bus, settings: streams.StreamSettings) -> list[str]:
+    """Streams without anything of an earlier test, which the broker may still be clearing from its disk."""
+    for pause in (0.1, 0.3, 1.0):
+        await remove_streams(connection)
+        try:
+            return await streams.setup(connection.jetstream, settings)
+        except StartError as error:
+            if "error creating store" not in str(error):
+                raise
+        await asyncio.sleep(pause)
+    await remove_streams(connection)
+    return await streams.setup(connection.jetstream, settings)
 
 
 async def remove_streams(connection: Bus) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
@@ -31,7 +30,6 @@ TEXT_FRAME = Error(codes.TEXT_FRAME, "This is a text frame: send a WAV file as o
 BUSY = Error(codes.BUSY, "The service is busy: wait for the answers that are on their way, then ask again.")
 AWAY = Error(codes.UNAVAILABLE, "The service cannot take requests now: try again in a few seconds.")
 SPOILED = Error(codes.CRASHED, "The spoken reply could not be read: ask again.")
-
 UNKNOWN = Error(codes.UNKNOWN_TURN, "This turn is not known, or its answer is not kept any more: ask again.")
 
 log = structlog.get_logger()
@@ -156,7 +154,7 @@ class Conversation:
                 await self.link.close("the service is stopping")
 
     async def _publish(self, utterance: Utterance) -> None:
-        self._start = Place(time=time.time())
+        self._start = Place(time=self._bus.time())
         try:
             async with asyncio.timeout(self._settings.publish_seconds):
                 stored = await self._try(utterance.turn, lambda: self._bus.publish(utterance))

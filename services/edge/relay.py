@@ -28,7 +28,7 @@ PAGE_BYTES = 8 * 1024 * 1024
 """A page ends with the message that goes beyond it."""
 PAGE_SECONDS = 2.0
 CLOCK_SECONDS = 10.0
-"""The broker's clock may be behind the edge's by so much: reading starts so much earlier."""
+"""What the edge takes for the broker's time may be ahead of it by so much: reading starts so much earlier."""
 READS_AT_ONCE = 8
 """After a reconnect every session with an open turn reads; the broker gets them one after the other."""
 
@@ -43,7 +43,7 @@ class Place(Struct, frozen=True):
 
     sequence: int = 0
     time: float = 0.0
-    """Seconds since 1970, by the edge's clock."""
+    """Seconds since 1970, by the broker's clock."""
 
 
 class _Page(Struct, frozen=True):

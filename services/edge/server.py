@@ -195,8 +195,6 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
             look.cancel()
             await asyncio.gather(look, return_exceptions=True)
             edge.free()
-            for stranger in server.all_connections - server.connections:  # who only connected may not hold up the end
-                stranger.transport.abort()
 
 
 def _host(connection: ServerConnection) -> str:

@@ -9,7 +9,6 @@ from functools import partial
 import structlog
 from nats.errors import Error as NatsError
 
-from bus_schemas import Transcript
 from services.runtime import serve, streams
 from services.runtime.bus import Bus
 from services.runtime.errors import StartError
@@ -33,7 +32,6 @@ async def open_stage(wanted: LlmSettings, bus: Bus) -> AsyncIterator[Stage]:
         yield Stage(
             name="llm",
             stream=streams.TRANSCRIPT,
-            consumes=Transcript,
             handle=partial(stage.handle, model=model, memory=memory, settings=wanted),
             credit=wanted.llm_concurrency,
             probe=model.probe,

@@ -19,7 +19,6 @@ class Stage(Struct, frozen=True):
     name: str
     stream: str
     """Where its work comes from; its consumer there has the stage's name."""
-    consumes: type[Event]
     handle: Handle
     credit: int
     """How many events it really works on at once."""

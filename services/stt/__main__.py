@@ -8,7 +8,6 @@ from functools import partial
 
 import structlog
 
-from bus_schemas import Utterance
 from services.runtime import serve, streams
 from services.runtime.bus import Bus
 from services.runtime.stage import Stage
@@ -31,7 +30,6 @@ async def open_stage(wanted: SttSettings, _: Bus) -> AsyncIterator[Stage]:
         yield Stage(
             name="stt",
             stream=streams.UTTERANCE,
-            consumes=Utterance,
             handle=partial(stage.handle, transcriber=transcriber, limits=limits),
             credit=wanted.stt_concurrency,
             probe=transcriber.probe,

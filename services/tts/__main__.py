@@ -8,7 +8,6 @@ from functools import partial
 
 import structlog
 
-from bus_schemas import Sentence
 from services.runtime import serve, streams
 from services.runtime.bus import Bus
 from services.runtime.stage import Stage
@@ -29,7 +28,6 @@ async def open_stage(wanted: TtsSettings, bus: Bus) -> AsyncIterator[Stage]:
         yield Stage(
             name="tts",
             stream=streams.SENTENCE,
-            consumes=Sentence,
             handle=partial(stage.handle, speaker=speaker, default_voice=wanted.voice_name),
             credit=wanted.tts_concurrency,
             probe=speaker.probe,

@@ -21,11 +21,7 @@ from tests.fundamentals.conftest import stages as stages  # a fixture
 from tests.harness import listening, wait_until
 from tests.runtime.workers import fine, working
 
-STREAMS: dict[str, tuple[str, type[Event]]] = {
-    "stt": (UTTERANCE, Utterance),
-    "llm": (TRANSCRIPT, Transcript),
-    "tts": (SENTENCE, Sentence),
-}
+STREAMS = {"stt": UTTERANCE, "llm": TRANSCRIPT, "tts": SENTENCE}
 
 
 class Operator:
@@ -78,8 +74,7 @@ async def answer(utterance: Utterance) -> AsyncGenerator[Event, None]:
 @asynccontextmanager
 async def worker(bus: Bus, name: str, handle: Handle) -> AsyncIterator[None]:
     """A worker of a stage that works as *handle* says."""
-    stream, consumes = STREAMS[name]
-    async with working(bus, Stage(name=name, stream=stream, consumes=consumes, handle=handle, credit=4, probe=fine)):
+    async with working(bus, Stage(name=name, stream=STREAMS[name], handle=handle, credit=4, probe=fine)):
         yield
 
 

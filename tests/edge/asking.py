@@ -58,7 +58,7 @@ async def answering(bus: Bus, handle: Handle, credit: int = 4) -> AsyncIterator[
     async def fine() -> None:
         """It can always work."""
 
-    stage = Stage(name="stt", stream=UTTERANCE, consumes=Utterance, handle=handle, credit=credit, probe=fine)
+    stage = Stage(name="stt", stream=UTTERANCE, handle=handle, credit=credit, probe=fine)
     stopping = asyncio.Event()
     worker = asyncio.create_task(Worker(bus, stage, WorkerSettings(), Readiness(), "test").run(stopping))
     try:

@@ -45,9 +45,7 @@ async def open_stage(settings: SttSettings, _: Bus) -> AsyncIterator[Stage]:
         """It can always work."""
 
     work = broken if os.environ.get(SICK) else handle
-    yield Stage(
-        name="stt", stream=UTTERANCE, consumes=Utterance, handle=work, credit=settings.stt_concurrency, probe=fine
-    )
+    yield Stage(name="stt", stream=UTTERANCE, handle=work, credit=settings.stt_concurrency, probe=fine)
 
 
 @asynccontextmanager

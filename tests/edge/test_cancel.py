@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from bus_schemas import Cancel, Event, Sentence, Transcript, Utterance, codes
+from bus_schemas import Cancel, Event, Transcript, Utterance, codes
 from services.edge.server import Edge
 from services.edge.settings import EdgeSettings
 from services.llm import stage as llm
@@ -76,11 +76,8 @@ async def stages(bus: Bus, engines: Counting) -> AsyncIterator[None]:
     speak = partial(tts.handle, speaker=engines, default_voice="man")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(answering(bus, engines.hear))
-        for name, stream, event, handle in (
-            ("llm", streams.TRANSCRIPT, Transcript, write),
-            ("tts", streams.SENTENCE, Sentence, speak),
-        ):
-            stage = Stage(name=name, stream=stream, consumes=event, handle=handle, credit=2, probe=engines.probe)
+        for name, stream, handle in (("llm", streams.TRANSCRIPT, write), ("tts", streams.SENTENCE, speak)):
+            stage = Stage(name=name, stream=stream, handle=handle, credit=2, probe=engines.probe)
             await stack.enter_async_context(working(bus, stage))
         yield
 

@@ -19,7 +19,7 @@ async def fine() -> None:
 
 def stage(handle: Handle, *, credit: int = 4, probe: Callable[[], Awaitable[None]] = fine) -> Stage:
     """A stage that reads transcripts, as llm does."""
-    return Stage(name="llm", stream=TRANSCRIPT, consumes=Transcript, handle=handle, credit=credit, probe=probe)
+    return Stage(name="llm", stream=TRANSCRIPT, handle=handle, credit=credit, probe=probe)
 
 
 @asynccontextmanager
