@@ -35,13 +35,14 @@ types: .setup-test ## check the types
 	@$(BIN)/mypy
 
 lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
-	@$(LOCK) pyproject.toml --extra embedded --group test -o requirements/test.lock
+	@$(LOCK) pyproject.toml --extra embedded --group test --group bench -o requirements/test.lock
 	@$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
 	@echo setuptools | $(LOCK) - -o requirements/build.lock
+	@for wanted in requirements/bench-*.in; do $(LOCK) $$wanted -c requirements/test.lock -o $${wanted%.in}.lock || exit 1; done
 	@echo "requirements/*.lock are written; make test installs and tries them"
 
 clean: ## remove .venv, its installer and the caches (the data of the broker stays)
-	rm -rf .venv .voicebus/bin .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .voicebus/bin benchmarks/.venvs benchmarks/.models .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: .setup-demo .setup-test
 .setup-demo .setup-test: .setup-%:

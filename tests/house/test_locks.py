@@ -10,7 +10,7 @@ import pytest
 from deploy import bootstrap, pinned_uv
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("demo", "test", "build")
+LOCKS = ("demo", "test", "build", *sorted(path.stem for path in (ROOT / "requirements").glob("bench-*.lock")))
 PINNED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>\S+)(?: ; .*)? \\$")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
@@ -76,7 +76,8 @@ def test_a_lock_holds_all_that_pyproject_asks_for(lock: str) -> None:
     """A dependency added to pyproject.toml without `make lock` is noticed here."""
     names = {name_of(requirement) for requirement in PROJECT["project"]["dependencies"]} | set(wanted("embedded"))
     if lock == "test":
-        names |= {name_of(requirement) for requirement in PROJECT["dependency-groups"]["test"]}
+        groups = PROJECT["dependency-groups"]
+        names |= {name_of(requirement) for requirement in [*groups["test"], *groups["bench"]]}
     assert names <= set(packages(lock))
 
 

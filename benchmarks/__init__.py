@@ -1,0 +1,1 @@
+"""What voicebus costs and how fast it is, beside its peers."""
