@@ -14,7 +14,9 @@ from services.llm.sentences import LIMIT, Piece
 WORDS = re.split(
     " ",
     "Olá você Dr. Sr. p. ex. e.g. No. 5 3.5 10.30 etc. p.m. U.S. Paris. Lisbon! ok? Wait... hm… “Yes.” (No.) said,"
-    " então; é. «Sim» 1. 2. - * ** `code` [docs](http://x.y/z) _so_ # > \n \n\n 日本語です。 はい！ 😀 4 * 3"
+    " então; é. because but mas and e which long, words: Maria. 10, 20 — –"
+    " «Sim» 1. 2. - * ** `code` [docs](http://x.y/z) _so_ # > \n \n\n"
+    " 日本語です。 はい！ 😀 4 * 3"
     " <think> </think> <b>",
 )
 PROSE = st.lists(st.sampled_from([*WORDS, "\n", "  ", "x" * 230, "é" * 90]), max_size=60).map(" ".join)

@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from . import clause
+
 LIMIT = 200
 """Characters of a piece at most; XTTS cuts Portuguese audio off above 203."""
 SHORTEST_CLAUSE = 60
@@ -46,7 +48,7 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 class Piece(Struct, frozen=True):
-    """A sentence, or a clause of one that is too long."""
+    """A sentence, or a clause: of the first one, or of one that is too long."""
 
     text: str
     """What is spoken: no markup, single spaces; empty only when `last`."""
@@ -58,19 +60,19 @@ class Piece(Struct, frozen=True):
 async def pieces(chunks: AsyncIterable[str], most: int) -> AsyncGenerator[Piece, None]:
     """Cut a reply while it is written; exactly one piece, the final one, is `last`.
 
-    *most* pieces at most, then the rest of the reply is not read.
+    *most* pieces at most, then the rest of the reply is not read. Where that is one, it is a whole sentence.
     """
     hidden = rest = ""
     count = 0
     async for chunk in chunks:
         shown, hidden = visible(hidden + chunk)
-        ready, rest = split(rest + shown)
+        ready, rest = split(rest + shown, opening=count == 0 and most > 1)
         for piece in ready:
             count += 1
             yield replace(piece, last=count == most)
             if count == most:
                 return
-    ready, rest = split(rest + visible(hidden, end=True)[0], end=True)
+    ready, rest = split(rest + visible(hidden, end=True)[0], end=True, opening=count == 0 and most > 1)
     if not ready or (rest and len(ready) <= most - count):
         text, raw = (ready[-1].text, ready[-1].raw) if ready else ("", "")
         ready[-1:] = [Piece(text, raw + rest)]
@@ -80,14 +82,15 @@ async def pieces(chunks: AsyncIterable[str], most: int) -> AsyncGenerator[Piece,
     yield replace(ready[-1], last=True)
 
 
-def split(text: str, *, end: bool = False) -> tuple[list[Piece], str]:
+def split(text: str, *, end: bool = False, opening: bool = True) -> tuple[list[Piece], str]:
     """The pieces of *text* that no later character can change, and what is left.
 
-    With *end* nothing more comes: what is left holds nothing that can be spoken.
+    With *end* nothing more comes: what is left holds nothing that can be spoken. When *text* is the *opening* of a
+    reply, its first piece may be a clause.
     """
     found: list[Piece] = []
     start = scan = 0
-    while (stop := _stop(text, scan, end)) > 0:
+    while (stop := _stop(text, scan, end, opening and not found)) > 0:
         spoken = plain(text[scan:stop])
         if spoken:
             found.append(Piece(spoken, text[start:stop]))
@@ -125,14 +128,31 @@ def _partial(text: str, tag: str) -> int:
     return next((size for size in range(len(tag) - 1, 0, -1) if text.endswith(tag[:size])), 0)
 
 
-def _stop(text: str, scan: int, end: bool) -> int:
+def _stop(text: str, scan: int, end: bool, opening: bool) -> int:
     """Where the piece that begins at *scan* stops; 0 while it cannot be told."""
     begin = scan + len(text[scan:]) - len(text[scan:].lstrip())
     if begin == len(text):
         return 0
+    sentence = _sentence(text, begin, end)
+    if opening:
+        shown = text[begin:sentence] if sentence else text[begin:]
+        early = clause.end(shown, whole=end or bool(sentence), limit=LIMIT)
+        if early is None:
+            return 0
+        if early:
+            return begin + early
+    if sentence is not None:
+        return sentence
+    if len(text) - begin > LIMIT:
+        return begin + _clause(text[begin : begin + LIMIT + 1])
+    return len(text) if end else 0
+
+
+def _sentence(text: str, begin: int, end: bool) -> int | None:
+    """Where the sentence ends; 0 while the character that decides has not come, None where no end is in sight."""
     for match in _END.finditer(text, begin):
         if match.end() - begin > LIMIT:
-            break
+            return None
         if match.end() == len(text) and not end and match[0] != "\n":
             return 0
         ends = _ends(text, begin, match, end)
@@ -140,9 +160,7 @@ def _stop(text: str, scan: int, end: bool) -> int:
             return 0
         if ends:
             return match.end()
-    if len(text) - begin > LIMIT:
-        return begin + _clause(text[begin : begin + LIMIT + 1])
-    return len(text) if end else 0
+    return None
 
 
 def _ends(text: str, begin: int, match: re.Match[str], end: bool) -> bool | None:
