@@ -8,7 +8,7 @@ LOCK = env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_FIND_LINKS XDG_CONFIG_HOME=/non
 	--no-emit-index-url --no-header $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz setup lint types lock clean
+.PHONY: help demo test chaos overload fuzz setup lint types lock clean
 
 help: ## show this list
 	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
@@ -22,6 +22,9 @@ test: .setup-test ## run the tests; ARGS="-k edge" goes to pytest
 
 chaos: .setup-test ## kill workers and the broker under load (7 minutes); ARGS="--short --seed 7" is a minute
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+overload: .setup-test ## ask ten times what workers can do, and flood from one origin (3 minutes)
+	@$(BIN)/python -m tests.overload $(ARGS)
 
 fuzz: .setup-test ## ten thousand hostile inputs; ARGS="5000 42" tries 5,000 with the seed 42
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -140,6 +140,8 @@ class Failed(Event, frozen=True, kw_only=True, omit_defaults=True):
     """One of `bus_schemas.codes`."""
     message: str
     """A sentence that a person can act on."""
+    retry_after: Annotated[float, Meta(ge=0)] = 0.0
+    """With `busy`: after so many seconds another try may succeed; 0: nobody knows."""
 
 
 class Cancel(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from services.runtime.wav import WavLimits
 
 from . import report, resume
 from .actions import Action, Find, Leave, Publish, Recover, Report, SendAnswer, SendError, Tell
+from .admission import Admission
 from .limits import Share
 from .link import Link
 from .relay import Place, Relay
@@ -27,7 +28,7 @@ FIRST_PAUSE = 0.1
 """Seconds before a publish that failed is tried again; then twice as long each time."""
 
 TEXT_FRAME = Error(codes.TEXT_FRAME, "This is a text frame: send a WAV file as one binary frame.")
-BUSY = Error(codes.BUSY, "The service is busy: wait for the answers that are on their way, then ask again.")
+FULL = "The line is full"
 AWAY = Error(codes.UNAVAILABLE, "The service cannot take requests now: try again in a few seconds.")
 SPOILED = Error(codes.CRASHED, "The spoken reply could not be read: ask again.")
 UNKNOWN = Error(codes.UNKNOWN_TURN, "This turn is not known, or its answer is not kept any more: ask again.")
@@ -46,12 +47,14 @@ class Conversation:
         bus: Bus,
         relay: Relay,
         share: Share,
+        admission: Admission,
     ) -> None:
         self.link = Link(connection, settings.send_seconds, settings.receive_seconds)
         self._settings = settings
         self._bus = bus
         self._relay = relay
         self._share = share
+        self._admission = admission
         self._subject = subjects.conversation(wishes.origin, wishes.session)
         self._session = Session(wishes, Limits(settings.max_waiting_turns, settings.silence_seconds))
         self._limits = WavLimits(settings.max_utterance_seconds, settings.max_frame_bytes)
@@ -87,9 +90,15 @@ class Conversation:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 frame = await self.link.receive()
-                busy = BUSY if self._session.full else self._share.take(self._clock())
-                self._do(self._session.heard(busy or await self._checked(frame), self._clock()))
+                self._do(self._session.heard(self._busy() or await self._checked(frame), self._clock()))
                 await self._moved(lambda: not self._session.crowded)
+
+    def _busy(self) -> Error | None:
+        """Why this is no time for another turn; otherwise it is counted as one."""
+        if self._session.full:
+            return self._admission.later("Too many turns of this socket wait for their answers")
+        wishes = self._session.wishes
+        return self._admission.refusal(wishes.origin, wishes.timeout_ms) or self._share.take(self._clock())
 
     async def _moved(self, enough: Callable[[], bool]) -> None:
         """Read no further until *enough* replies have left: the client's own buffers fill, not ours."""
@@ -149,6 +158,7 @@ class Conversation:
                 busy_at_the_door = not action.turn and action.code == codes.BUSY
                 if not busy_at_the_door and action.turn != (self._session.wishes.resume or None):
                     self._share.end()  # the others took no share here
+                self._admission.learn(action.trail)
                 report.turn(self._session.wishes, action)
             case Leave():
                 await self.link.close("the service is stopping")
@@ -161,7 +171,7 @@ class Conversation:
         except Refused as error:
             self._do(self._session.fail(utterance.turn, Error(error.code, error.message)))
         except QueueFull:
-            self._do(self._session.fail(utterance.turn, BUSY))
+            self._do(self._session.fail(utterance.turn, self._admission.later(FULL)))
         except TimeoutError:
             self._do(self._session.fail(utterance.turn, AWAY))
         else:

@@ -19,6 +19,7 @@ from services.runtime.errors import Refused, StartError
 from services.runtime.health import Readiness
 
 from . import handshake, keys, report, tls
+from .admission import Admission
 from .conversation import Conversation
 from .gate import Gate
 from .keys import Key
@@ -56,6 +57,7 @@ class Edge:
         self._bus = bus
         self._readiness = readiness
         self._relay = Relay(bus)
+        self.admission = Admission(bus, settings.share.burst_turns, asyncio.get_running_loop().time)
         self._conversations: set[Conversation] = set()
         self._empty = asyncio.Event()
         self._stopping = False
@@ -130,7 +132,10 @@ class Edge:
         key = self._gate.key(connection.request.headers)
         with self._gate.socket(_host(connection), key) as share:
             wishes = self._wishes(connection, key)
-            await self._hold(Conversation(connection, wishes, self._settings, self._bus, self._relay, share))
+            conversation = Conversation(
+                connection, wishes, self._settings, self._bus, self._relay, share, self.admission
+            )
+            await self._hold(conversation)
 
     async def _hold(self, conversation: Conversation) -> None:
         self._conversations.add(conversation)
@@ -188,12 +193,13 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
     async with server:
         edge.port = int(server.sockets[0].getsockname()[1])
         gate.tell()
-        look = asyncio.create_task(edge.look(), name="edge-look")
+        looks = [asyncio.create_task(look(), name="edge-look") for look in (edge.look, edge.admission.look)]
         try:
             yield edge
         finally:
-            look.cancel()
-            await asyncio.gather(look, return_exceptions=True)
+            for look in looks:
+                look.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
             edge.free()
 
 

@@ -146,7 +146,9 @@ class Session:
                 self._leaving = _Leaving(Report(turn.name, outcome, trail=answer.trail), turn.since)
                 return [SendAnswer(turn.name, answer)]
             case Failed() as failed:
-                return self._fail(turn, Error(failed.code, failed.message), failed.stage, failed.trail)
+                return self._fail(
+                    turn, Error(failed.code, failed.message, failed.retry_after or None), failed.stage, failed.trail
+                )
         return []
 
     def fail(self, turn: str, error: Error, *, cancel: bool = True) -> list[Action]:

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from bus_schemas.events import MAX_TIMEOUT_MS, TOKEN_PATTERN
 from services.runtime.serve import RuntimeSettings
 from services.runtime.settings import Port, Positive, Seconds, Secret
+from services.runtime.shares import ShareSettings
 
 NotNegative = Annotated[int, Meta(ge=0)]
 
@@ -16,6 +17,8 @@ class EdgeSettings(Struct, frozen=True):
 
     runtime: RuntimeSettings = RuntimeSettings()
     """What every service needs."""
+    share: ShareSettings = ShareSettings()
+    """What one origin may have while others wait."""
     host: str = "127.0.0.1"
     """Where the edge listens: 127.0.0.1 for this machine alone, 0.0.0.0 for all. Off loopback a client may only come
     back to a session whose name the edge made."""

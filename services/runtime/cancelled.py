@@ -3,9 +3,14 @@
 import time
 from collections import OrderedDict
 
-from bus_schemas import Cancel, Event
+import structlog
+from nats.aio.msg import Msg
+
+from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, codec
 
 MOST = 10_000
+
+log = structlog.get_logger()
 
 Key = tuple[str, str, str, int]
 
@@ -29,6 +34,16 @@ class Cancelled:
         if (event.origin, event.session, event.turn, event.run) in self._at:
             return True
         return stored_at < self._at.get((event.origin, event.session, "", 0), 0.0)
+
+
+def heard(message: Msg) -> Cancel | None:
+    """The cancel that *message* is; None when it is none."""
+    try:
+        cancel = codec.decode(message.subject, message.data, message.headers)
+    except (BadSubject, NotAnEvent) as error:
+        log.warning("cancel_rejected", subject=message.subject, error=str(error))
+        return None
+    return cancel if isinstance(cancel, Cancel) else None
 
 
 def concerns(cancel: Cancel, event: Event) -> bool:

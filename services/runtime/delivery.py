@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 from msgspec import Struct
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -22,18 +23,26 @@ class Delivery(Struct, frozen=True):
     """How often it was delivered, this time included; the count can roll back when the broker is killed."""
     stored_at: float
     """When the broker stored it, seconds since 1970."""
+    behind: int
+    """Messages of the queue that nobody had been given yet then."""
 
 
 def of(message: Msg) -> Delivery:
     """What the broker says of *message*."""
     told = message.metadata
-    return Delivery(message, told.sequence.stream, told.num_delivered, told.timestamp.timestamp())
+    return Delivery(message, told.sequence.stream, told.num_delivered, told.timestamp.timestamp(), told.num_pending)
 
 
 def event(delivery: Delivery) -> Event:
     """The event that was delivered. Raises: BadSubject, NotAnEvent."""
     message, at = delivery.message, round(delivery.stored_at * 1000)
     return codec.decode(message.subject, message.data, message.headers, sequence=delivery.sequence, time_ms=at)
+
+
+def emptied(delivery: Delivery, event: Event) -> Event:
+    """The event without its payload, which the delivery lets go too: nobody is going to work on it."""
+    delivery.message.data = b""
+    return msgspec.structs.replace(event, **{event.PAYLOAD: b""}) if event.PAYLOAD else event
 
 
 def dead(delivery: Delivery, *, origin: str, session: str, turn: str, stage: str, code: str, reason: str) -> Dead:

@@ -5,6 +5,7 @@ VoicebusError
 |- StartError        a service cannot start: a port is taken, a model is missing (exit code 1)
 |- BusLost           the broker is away, or no longer ours to use (exit code 1)
 |- QueueFull         the stream that a message goes to has no room: the sender waits, or says busy
+|- Busy              the sender has more in line than its share: the message ends with `failed busy`
 |- Unavailable       an engine or the broker is down for now: the message waits
 |- Refused           the sender's fault: the message ends with `failed refused.<why>`
 `- Sick              this process cannot work any more: it hands back what it holds and ends (exit code 1)
@@ -31,6 +32,14 @@ class BusLost(VoicebusError):
 
 class QueueFull(VoicebusError):
     """The stream has reached its limit of unfinished work."""
+
+
+class Busy(VoicebusError):
+    """Others wait while the sender has more than its share; after `retry_after` seconds another try may succeed."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(VoicebusError):

@@ -26,6 +26,10 @@ from .bus import Bus
 
 EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
+AHEAD = 16
+"""Messages beyond the credit, while what comes is settled without work."""
+AHEAD_EXPIRES_SECONDS = 0.5
+"""What is asked for beyond the credit is for now: it must not be given later, when it would only wait here."""
 STOP_SECONDS = 1.0
 NOBODY_SECONDS = 0.5
 """Between two requests to a consumer that is not there."""
@@ -46,6 +50,7 @@ class Pull:
         self._bus = bus
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._credit = credit
+        self._ahead = 0
         self._take = take
         self._asked = 0
         self._held = 0
@@ -89,9 +94,15 @@ class Pull:
         self._wake.set()
 
     def give_credit(self, credit: int) -> None:
-        """Set how many messages may be held at once."""
-        self._credit = credit
+        """Set how many messages may be held at once, and none beyond them."""
+        self._credit, self._ahead = credit, 0
         self._wake.set()
+
+    def hurry(self, hurry: bool) -> None:
+        """Set whether more than the credit is held, because what comes costs no work."""
+        ahead, self._ahead = self._ahead, AHEAD if hurry else 0
+        if ahead < self._ahead:
+            self._wake.set()
 
     def release(self) -> None:
         """One message that was taken is settled."""
@@ -126,11 +137,14 @@ class Pull:
             return
         if self._silent() or self._stale or self._subscription is None:
             await self._new_inbox()
-        want = self._credit - self._asked - self._held
-        if want < max(1, self._credit // 2) and self._asked:
+        most = self._credit + self._ahead
+        want = most - self._asked - self._held
+        if want < max(1, most // 2) and self._asked:
             return
         if want > 0 and self._subscription is not None:
             request = _Request(want, int(EXPIRES_SECONDS * 1e9), int(HEARTBEAT_SECONDS * 1e9))
+            if self._ahead:
+                request = _Request(want, int(AHEAD_EXPIRES_SECONDS * 1e9), int(AHEAD_EXPIRES_SECONDS * 1e9 / 4))
             self._asked += want
             await self._bus.client.publish(self._subject, msgspec.json.encode(request), self._subscription.subject)
 

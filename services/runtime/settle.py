@@ -11,7 +11,7 @@ from bus_schemas.events import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS
 from . import delivery, failpoint, metrics
 from .bus import Bus
 from .delivery import Delivery
-from .errors import QueueFull, Refused, Unavailable
+from .errors import Busy, QueueFull, Refused, Unavailable
 
 SETTLE_SECONDS = 20.0
 """How long an ending may wait for the broker; then the message comes again and ends then."""
@@ -45,6 +45,12 @@ async def publish(bus: Bus, event: Event, stage: str) -> None:
 async def refuse(bus: Bus, held: Delivery, event: Event, stage: str, error: Refused) -> str:
     """The sender's fault."""
     return await _end(bus, held, "refused", _failed(event, stage, error.code, error.message))
+
+
+async def busy(bus: Bus, held: Delivery, event: Event, stage: str, error: Busy) -> str:
+    """It is over its sender's share."""
+    told = msgspec.structs.replace(_failed(event, stage, codes.BUSY, str(error)), retry_after=error.retry_after)
+    return await _end(bus, held, "busy", told)
 
 
 async def too_late(bus: Bus, held: Delivery, event: Event, stage: str) -> str:

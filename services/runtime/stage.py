@@ -1,6 +1,7 @@
 """What a stage is: a function from one event to a stream of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -11,6 +12,14 @@ from bus_schemas.events import MAX_STEPS
 
 # A stage handles its own kind of event; the worker only ever gives it that kind.
 Handle = Callable[[Any], AsyncGenerator[Event, None]]
+# Around the work on an event that has so many messages behind it: raises Busy when there is to be none, and gives
+# whether some of those behind it will be turned away like that.
+Admit = Callable[[Event, int], AbstractAsyncContextManager[bool]]
+
+
+def everybody(_: Event, __: int) -> AbstractAsyncContextManager[bool]:
+    """Admits every event."""
+    return nullcontext(False)
 
 
 class Stage(Struct, frozen=True):
@@ -24,6 +33,8 @@ class Stage(Struct, frozen=True):
     """How many events it really works on at once."""
     probe: Callable[[], Awaitable[None]]
     """Return when the engine can work. Raises: Unavailable."""
+    admit: Admit = everybody
+    """Lets an event in, before any work on it. Raises: Busy."""
 
 
 def follow(output: Event, cause: Event, step: Step) -> Event:

@@ -55,7 +55,7 @@ class StreamSettings(Struct, frozen=True):
 
     stream_replicas: Positive = 1
     """Copies of each stream; 3 on a cluster of three brokers."""
-    stream_utterances: Positive = 500
+    stream_utterances: Positive = 1000
     """Turns that may wait or run at once; beyond it callers hear `busy`."""
     stream_utterances_per_session: Positive = 4
     """Turns of one session that may wait or run at once."""

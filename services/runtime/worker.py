@@ -15,6 +15,7 @@ no event          a dead letter (and `failed` where a turn is known), never agai
 delivered before  worked on alone, so that a message that kills its worker takes no other with it; a fresh worker asks
                   for one message at a time until it has settled one that was never delivered before. After
                   MAX_DELIVERIES it is not worked on any more: `failed`, a dead letter.
+over its share    `Busy`: `failed busy`, before a place or the engine is asked for; more is pulled at once meanwhile.
 past its deadline `failed deadline`, without engine time.
 cancelled         dropped; who cancelled knows. A cancel saves work, it never decides.
 SIGTERM           take no more, finish, give back what cannot finish in time.
@@ -28,19 +29,20 @@ import structlog
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codec, codes, subjects
+from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codes, subjects
 
 from . import delivery, failpoint, metrics, settle
 from .alone import Room
 from .bus import Bus
-from .cancelled import Cancelled, concerns
+from .cancelled import Cancelled, concerns, heard
 from .delivery import Delivery
-from .errors import Refused, Sick, Unavailable
+from .errors import Busy, Refused, Sick, Unavailable
 from .health import Readiness
 from .pull import Pull
 from .recovery import Recovery
 from .settings import Positive, Seconds
-from .stage import Stage, follow
+from .stage import Stage, everybody, follow
+from .turn_away import TurnAway
 
 RETRY_SECONDS = 1.0
 """How long a crashed event rests before its second try."""
@@ -75,6 +77,7 @@ class Worker:
         self._name = name
         self._room = Room(stage.credit)
         self._pull = Pull(bus, stage.stream, stage.name, 1, self._take)
+        self._turn_away = TurnAway(bus, self._pull, stage.name)
         self._cancelled = Cancelled()
         self._holding: set[asyncio.Task[None]] = set()
         self._running: dict[asyncio.Task[None], Event] = {}
@@ -141,7 +144,7 @@ class Worker:
             async with delivery.kept(held, self._settings.ack_wait / 3):
                 outcome = await self._work(held)
             metrics.EVENTS.labels(self._stage.name, outcome).inc()
-            if held.deliveries == 1:
+            if held.deliveries == 1 and outcome != "busy":
                 self._pull.give_credit(self._stage.credit)
         except asyncio.CancelledError:
             await delivery.nak(held, 0)
@@ -160,6 +163,16 @@ class Worker:
         if held.deliveries > self._settings.max_deliveries:
             reason = f"it was delivered {held.deliveries} times and never finished; its workers died or hung"
             return await settle.give_up(self._bus, held, event, self._stage.name, reason)
+        admit = self._stage.admit if held.deliveries == 1 else everybody  # it was let in before
+        try:
+            async with admit(event, held.behind) as hurry:
+                self._pull.hurry(hurry)
+                return await self._until_settled(held, event)
+        except Busy as error:
+            event = delivery.emptied(held, event)
+            return await self._turn_away.tell(held, event, error.with_traceback(None))
+
+    async def _until_settled(self, held: Delivery, event: Event) -> str:
         rest = RETRY_SECONDS
         while (outcome := await self._in_turn(held, event)) == "waiting":
             try:
@@ -280,12 +293,7 @@ class Worker:
         self._stop.set()
 
     async def _on_cancel(self, message: Msg) -> None:
-        try:
-            cancel = codec.decode(message.subject, message.data, message.headers)
-        except (BadSubject, NotAnEvent) as error:
-            log.warning("cancel_rejected", subject=message.subject, error=str(error))
-            return
-        if isinstance(cancel, Cancel):
+        if (cancel := heard(message)) is not None:
             self._cancelled.add(cancel)
             for work, event in self._running.items():
                 if concerns(cancel, event):

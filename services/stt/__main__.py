@@ -8,8 +8,9 @@ from functools import partial
 
 import structlog
 
-from services.runtime import serve, streams
+from services.runtime import backlog, serve, streams
 from services.runtime.bus import Bus
+from services.runtime.line import Line
 from services.runtime.stage import Stage
 from services.runtime.wav import WavLimits
 
@@ -20,12 +21,13 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def open_stage(wanted: SttSettings, _: Bus) -> AsyncIterator[Stage]:
+async def open_stage(wanted: SttSettings, bus: Bus) -> AsyncIterator[Stage]:
     """Load the engine and give the stage. Raises: SettingsError; StartError."""
     name, reason = settings.engine(wanted)
     transcriber = await asyncio.to_thread(engines.load, wanted)
     log.info("engine_loaded", engine=name, reason=reason)
     limits = WavLimits(max_seconds=wanted.max_utterance_seconds)
+    line = Line(partial(backlog.utterances, bus), wanted.stt_concurrency, wanted.share.burst_turns)
     try:
         yield Stage(
             name="stt",
@@ -33,6 +35,7 @@ async def open_stage(wanted: SttSettings, _: Bus) -> AsyncIterator[Stage]:
             handle=partial(stage.handle, transcriber=transcriber, limits=limits),
             credit=wanted.stt_concurrency,
             probe=transcriber.probe,
+            admit=line.admit,
         )
     finally:
         await transcriber.close()

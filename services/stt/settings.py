@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from services.runtime.serve import RuntimeSettings
 from services.runtime.settings import Positive, Seconds
+from services.runtime.shares import ShareSettings
 
 Count = Annotated[int, Meta(ge=0)]
 Languages = Annotated[str, Meta(pattern=r"\A(all|[a-z]{2,3}( *, *[a-z]{2,3})*)\Z")]
@@ -37,6 +38,8 @@ class SttSettings(Struct, frozen=True):
 
     runtime: RuntimeSettings = RuntimeSettings()
     """What every service needs."""
+    share: ShareSettings = ShareSettings()
+    """What one origin may have while others wait."""
     stt_engine: Literal["", "faster-whisper", "scripted"] = ""
     """Empty: faster-whisper. `scripted` hears SCRIPTED_TRANSCRIPT in every sound that is not silent."""
     stt_concurrency: Positive = 2

@@ -93,6 +93,7 @@ SAMPLES: tuple[Event, ...] = (
         stage="tts",
         code="refused.voice",
         message="nobody here has the voice 'João'; ask for man or woman",
+        retry_after=2.5,
     ),
     Cancel(
         origin="kiosk-7",

@@ -88,4 +88,4 @@ def test_setup_tells_what_stands_differently_and_leaves_it(tmp_path: Path, empty
         done = run(tmp_path, "setup", NATS_URL=empty_broker, STREAM_UTTERANCES=7)
 
         assert done.stdout == "streams stand, with differences\n"
-        assert "VOICE_UTTERANCE: max_msgs is 500, the table says 7" in done.stderr
+        assert "VOICE_UTTERANCE: max_msgs is 1000, the table says 7" in done.stderr

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
-from bus_schemas import Event, Speech, Utterance
+from bus_schemas import Event, Speech, Utterance, codes
 from services.edge import server
 from services.edge.server import Edge
 from services.edge.settings import EdgeSettings
@@ -112,6 +112,7 @@ async def refused(client: ClientConnection, seconds: float = 15) -> str:
     assert isinstance(text, str), "an error is a text frame"
     error = msgspec.json.decode(text)
     assert set(error) == {"error"}
-    assert set(error["error"]) == {"code", "message"}
+    assert set(error["error"]) - {"retry_after"} == {"code", "message"}
+    assert ("retry_after" in error["error"]) == (error["error"]["code"] == codes.BUSY)
     assert str(error["error"]["message"]).endswith(".")
     return str(error["error"]["code"])

@@ -16,10 +16,10 @@ async def test_setting_up_twice_changes_nothing_and_tells_nothing(bus: Bus) -> N
 async def test_what_stands_differently_is_told_and_left_as_it_is(bus: Bus) -> None:
     told = await streams.setup(bus.jetstream, StreamSettings(stream_utterances=7, ack_wait=3.0, memory_seconds=60.0))
 
-    assert "VOICE_UTTERANCE: max_msgs is 500, the table says 7" in told
+    assert "VOICE_UTTERANCE: max_msgs is 1000, the table says 7" in told
     assert "VOICE_UTTERANCE/stt: ack_wait is 1.0, the table says 3.0" in told
     assert "voice_memory: ttl is 3600.0, the table says 60.0" in told
-    assert (await bus.jetstream.stream_info("VOICE_UTTERANCE")).config.max_msgs == 500
+    assert (await bus.jetstream.stream_info("VOICE_UTTERANCE")).config.max_msgs == 1000
 
 
 async def test_a_missing_stream_is_made_beside_those_that_stand(bus: Bus) -> None:

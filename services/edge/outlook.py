@@ -1,0 +1,76 @@
+"""When a turn that is asked now would be answered, by the lines on the bus and by what turns took; pure."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import Struct
+
+from bus_schemas import Step
+from services.runtime import shares
+from services.runtime.shares import Backlog
+
+FIRST = "stt"
+"""The stage whose line has shares; behind it turns are served as they come."""
+BEHIND = ("llm", "tts")
+WEIGHT = 0.2
+"""Of the last turn in the mean of what a stage takes."""
+FORGET = 0.9
+"""A look that finds fewer places at work may have met one between two turns: places are lost slowly."""
+
+
+class Stage(Struct, frozen=True):
+    """How a stage stands."""
+
+    waiting: int = 0
+    """Events that nobody works on yet."""
+    places: float = 0.0
+    """Events that are worked on at once, by all its workers; 0: not known, since nobody had to wait."""
+    seconds: float = 0.0
+    """What one takes; 0: not known."""
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        return max(1.0, self.places) / self.seconds if self.seconds else 0.0
+
+
+class Outlook(Struct, frozen=True):
+    """What was seen at `seen`, seconds of any clock, and what was learnt until now."""
+
+    seen: float = 0.0
+    backlog: Backlog = Backlog()
+    stages: Mapping[str, Stage] = {}
+
+
+def learn(outlook: Outlook, trail: Iterable[Step]) -> Outlook:
+    """What a turn that was answered took in each stage."""
+    stages = dict(outlook.stages)
+    for step in trail:
+        if step.stage in (FIRST, *BEHIND):
+            stage, seconds = stages.get(step.stage, Stage()), step.service_ms / 1000
+            mean = stage.seconds + (seconds - stage.seconds) * WEIGHT if stage.seconds else seconds
+            stages[step.stage] = msgspec.structs.replace(stage, seconds=mean)
+    return msgspec.structs.replace(outlook, stages=stages)
+
+
+def look(outlook: Outlook, name: str, waiting: int, working: int) -> Outlook:
+    """What the consumer of a stage says: *waiting* and *working* events."""
+    stage = outlook.stages.get(name, Stage())
+    places = max(float(working), stage.places * FORGET) if waiting else stage.places
+    stages = {**outlook.stages, name: msgspec.structs.replace(stage, waiting=waiting, places=places)}
+    return msgspec.structs.replace(outlook, stages=stages)
+
+
+def wait(outlook: Outlook, origin: str, asked: Mapping[str, int], burst: int, now: float) -> float:
+    """Seconds that a turn of *origin* would spend in lines; *asked* were asked here since the look."""
+    first, passed = outlook.stages.get(FIRST, Stage()), now - outlook.seen
+    turns = {name: outlook.backlog.turns.get(name, 0) + asked.get(name, 0) for name in {*outlook.backlog.turns, *asked}}
+    before = shares.ahead(Backlog(turns), origin, burst) - max(1.0, first.places)
+    lines = [(before, first)]
+    lines += [(stage.waiting, stage) for stage in (outlook.stages.get(name, Stage()) for name in BEHIND)]
+    return sum(max(0.0, before / stage.rate - passed) for before, stage in lines if stage.rate)
+
+
+def work(outlook: Outlook) -> float:
+    """Seconds that a turn takes where nobody waits."""
+    return sum(stage.seconds for stage in outlook.stages.values())

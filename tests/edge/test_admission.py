@@ -1,0 +1,114 @@
+"""The edge takes a turn that would be answered in its time, and tells every other at once when to ask again."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from bus_schemas import Event, Step, Utterance, codes
+from bus_schemas.frames import ErrorFrame
+from services.edge import outlook
+from services.edge.outlook import Outlook
+from services.edge.server import Edge
+from services.edge.settings import EdgeSettings
+from services.runtime.bus import Bus, BusSettings
+from services.runtime.shares import Backlog
+from tests.edge.asking import answering, edge, receive, speech, tone
+
+BURST = 16
+SECONDS = 0.3
+
+
+def step(stage: str, seconds: float) -> Step:
+    """What a stage took of a turn, in which it waited long."""
+    return Step(stage=stage, worker="w", queue_ms=60_000, service_ms=seconds * 1000)
+
+
+def busy_since(waiting: int, working: int, **turns: int) -> Outlook:
+    """An outlook of time 100 where stt takes 0.5 s, and a line."""
+    seen = outlook.learn(Outlook(seen=100.0, backlog=Backlog(turns)), [step("stt", 0.5), step("llm", 1.0)])
+    return outlook.look(seen, "stt", waiting, working)
+
+
+def waits(seen: Outlook, origin: str, now: float = 100.0, **asked: int) -> float:
+    """Seconds in lines."""
+    return round(outlook.wait(seen, origin, asked, BURST, now), 6)
+
+
+def test_a_line_takes_what_its_turns_take_on_the_places_that_there_are() -> None:
+    """42 turns of which 2 are worked on: 40 on 2 places, half a second each."""
+    seen = busy_since(40, 2, web=42)
+    assert waits(seen, "web") == 10.0
+    assert waits(seen, "web", now=104.0) == 6.0
+    assert waits(seen, "web", now=120.0) == 0.0
+    assert outlook.work(seen) == 1.5
+
+
+def test_what_this_edge_asked_since_the_look_is_in_the_line_too() -> None:
+    assert waits(busy_since(40, 2, web=42), "web", web=4) == 11.0
+
+
+def test_another_origins_flood_is_no_reason_to_refuse() -> None:
+    """stt turns it away: of it no more than its burst is before anybody."""
+    seen = busy_since(500, 2, flood=502)
+    assert waits(seen, "flood") == 125.0
+    assert waits(seen, "web") == (16 - 2) * 0.25
+
+
+def test_the_lines_of_the_later_stages_count() -> None:
+    seen = outlook.look(busy_since(0, 2), "llm", 8, 2)
+    assert waits(seen, "web") == 4.0
+
+
+def test_nothing_is_known_before_a_turn_was_answered() -> None:
+    seen = outlook.look(Outlook(backlog=Backlog({"web": 900})), "stt", 898, 2)
+    assert outlook.wait(seen, "web", {}, BURST, 0.0) == 0.0
+
+
+@pytest.fixture
+async def server(bus: Bus, bus_settings: BusSettings) -> AsyncIterator[Edge]:
+    """An edge that listens."""
+    async with edge(bus_settings, EdgeSettings()) as (running, _):
+        yield running
+
+
+async def slow(_: Utterance) -> AsyncGenerator[Event, None]:
+    """All three stages, in one that takes its time."""
+    await asyncio.sleep(SECONDS)
+    yield speech(0, last=True)
+
+
+async def told(client: ClientConnection) -> ErrorFrame:
+    """An error frame."""
+    async with asyncio.timeout(5):
+        return msgspec.json.decode(await client.recv(), type=ErrorFrame)
+
+
+async def test_a_turn_that_cannot_be_answered_in_time_is_busy_at_once_and_others_are_taken(
+    bus: Bus, server: Edge
+) -> None:
+    """Twenty turns wait for a worker that does one in 0.3 s: 6 s. Who has 2 s is refused now, who has 60 s is not."""
+    url = f"ws://127.0.0.1:{server.port}/ws"
+    async with answering(bus, slow, credit=1), connect(url) as first, connect(f"{url}?timeout=2") as hasty:
+        await first.send(tone(0.2))
+        await receive(first)
+        for n in range(20):
+            await bus.jetstream.publish(f"voice.utterance.web.line{n}", tone(0.2))
+        await first.send(tone(0.2))
+        await asyncio.sleep(1.3)  # the edge looks once a second
+
+        began = time.monotonic()
+        await hasty.send(tone(0.2))
+        error = (await told(hasty)).error
+        assert time.monotonic() - began < 0.5
+        assert error.code == codes.BUSY
+        assert error.retry_after is not None
+        assert 1 <= error.retry_after <= 8
+        await receive(first)
+
+        await asyncio.sleep(error.retry_after)
+        await hasty.send(tone(0.2))
+        await receive(hasty)
