@@ -23,6 +23,7 @@ from .admission import Admission
 from .conversation import Conversation
 from .gate import Gate
 from .keys import Key
+from .opening import Opening
 from .relay import Relay
 from .session import STOPPING, Wishes
 from .settings import EdgeSettings
@@ -166,6 +167,7 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
     """
     gate = Gate(settings, asyncio.get_running_loop().time)
     edge = Edge(settings, bus, readiness, gate)
+    opening = Opening()
     encryption = await asyncio.to_thread(tls.context, settings)
     try:
         server = await serve(
@@ -177,6 +179,7 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
             select_subprotocol=edge.protocol,
             process_request=edge.admit,
             process_response=edge.name,
+            create_connection=opening,  # type: ignore[arg-type]  # whatever makes one will do
             max_size=2 * settings.max_frame_bytes,
             max_queue=FRAMES_AHEAD,
             open_timeout=OPEN_SECONDS,
@@ -201,6 +204,7 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
                 look.cancel()
             await asyncio.gather(*looks, return_exceptions=True)
             edge.free()
+            opening.cut()
 
 
 def _host(connection: ServerConnection) -> str:

@@ -1,6 +1,7 @@
 """Clients that are slow, gone or hostile: bounded in memory and time, closed with the right code, and counted."""
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -236,6 +237,8 @@ async def test_a_handshake_that_does_not_end_is_cut_off(
         drip.cancel()
         await asyncio.gather(drip, return_exceptions=True)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize("edge_settings", [EdgeSettings()])
@@ -266,3 +269,18 @@ async def _repeat(client: raw.Raw, data: bytes, pause: float) -> None:
             await asyncio.sleep(pause)
     except ConnectionError:
         return
+
+
+async def test_an_edge_that_stops_does_not_wait_for_a_client_in_its_handshake(
+    bus: Bus, bus_settings: BusSettings
+) -> None:
+    """Nor for one of whom not a byte has come."""
+    async with edge(bus_settings, EdgeSettings()) as (running, _):
+        _, silent = await asyncio.open_connection("127.0.0.1", running.port)
+        _, slow = await asyncio.open_connection("127.0.0.1", running.port)
+        slow.write(b"GET /ws HTTP/1.1\r\n")
+        async with connect(f"ws://127.0.0.1:{running.port}/ws"):
+            began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < 3
+    for writer in (silent, slow):
+        writer.close()

@@ -43,7 +43,8 @@ async def listen(client: Client, origin: str) -> Ends:
             if isinstance(event, Failed) and event.retry_after:
                 ends.retry_after.append(event.retry_after)
 
-    await client.subscribe(f"voice.*.{origin}.*", cb=on_message)
+    for event in (Speech, Failed):
+        await client.subscribe(f"voice.{event.NAME}.{origin}.*", cb=on_message)
     await client.flush()
     return ends
 
