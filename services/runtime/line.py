@@ -88,4 +88,4 @@ class Line:
         others = sum(self._backlog.turns.values()) - self._backlog.turns.get(origin, 0)
         seconds = (others + self._places) * self._seconds / self._places
         wait = math.ceil(min(max(seconds, SHORTEST_RETRY), LONGEST_RETRY) * 10) / 10
-        return Busy(f"{origin} has more turns in line than its share, and others wait: ask again in {wait:g} s.", wait)
+        return Busy(f"{origin} has more than its share of the line: ask again in {wait:g} s.", wait)

@@ -13,7 +13,7 @@ CROWDED = 0.75
 class ShareSettings(Struct, frozen=True):
     """What one origin may have of the line while others wait."""
 
-    burst_turns: Positive = 16
+    burst_turns: Positive = 32
     """Turns that each origin may have in line, whoever else waits. One that has more, and more than the others, while
     another waits, is told `busy` for what cannot begin at once. The edges and stt should have the same number."""
 

@@ -78,10 +78,10 @@ async def test_another_origin_is_heard_at_once_and_the_flood_is_told_when_to_com
 async def test_an_origin_that_is_alone_loses_nothing(bus: Bus) -> None:
     """It may have as much of the line as it has patience for."""
     async with listening(bus, "voice.*.*.*") as events:
-        await publish(bus, "alone", 40)
+        await publish(bus, "alone", 50)
         async with stt(bus, workers=2):
-            await wait_until(lambda: ends(events, "alone").total() == 40, "all ended")
-    assert ends(events, "alone") == {"heard": 40}
+            await wait_until(lambda: ends(events, "alone").total() == 50, "all ended")
+    assert ends(events, "alone") == {"heard": 50}
 
 
 async def test_a_short_line_is_served_as_it_came(bus: Bus) -> None:
@@ -94,16 +94,16 @@ async def test_a_short_line_is_served_as_it_came(bus: Bus) -> None:
     assert (ends(events, "many"), ends(events, "few")) == ({"heard": 12}, {"heard": 1})
 
 
-@pytest.mark.parametrize("stream_settings", [StreamSettings(stream_utterances=40)])
+@pytest.mark.parametrize("stream_settings", [StreamSettings(stream_utterances=100)])
 async def test_who_fills_the_stream_alone_leaves_a_door_for_others(bus: Bus) -> None:
     """Nobody else is in line, because nobody else fits in: the stream is brought under three quarters at once."""
     async with listening(bus, "voice.*.*.*") as events:
-        await publish(bus, "flood", 40)
+        await publish(bus, "flood", 100)
         async with stt(bus):
             await wait_until(lambda: ends(events, "flood")[codes.BUSY] > 0, "some was turned away")
             began = time.monotonic()
             await publish(bus, "late", 1)
             await wait_until(lambda: ends(events, "late").total() == 1, "the late one ended")
             assert time.monotonic() - began < 1
-            await wait_until(lambda: ends(events, "flood").total() == 40, "all ended")
+            await wait_until(lambda: ends(events, "flood").total() == 100, "all ended")
     assert ends(events, "late") == {"heard": 1}
