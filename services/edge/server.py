@@ -165,9 +165,8 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
 
     Raises: StartError when the port is taken; SettingsError for keys or a certificate that cannot be used.
     """
-    gate = Gate(settings, asyncio.get_running_loop().time)
+    gate, opening = Gate(settings, asyncio.get_running_loop().time), Opening()
     edge = Edge(settings, bus, readiness, gate)
-    opening = Opening()
     encryption = await asyncio.to_thread(tls.context, settings)
     try:
         server = await serve(
