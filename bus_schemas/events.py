@@ -22,6 +22,8 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 """As far as a JavaScript client counts without a mistake."""
 MAX_STEPS = 32
 """A turn takes three; an outsider's trail must not push an answer over what a message may carry."""
+MAX_HEARD = 8
+"""As many turns as llm keeps."""
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,10 +38,19 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Heard(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much of an interrupted answer reached a person: its first `sentences` sentences."""
+    """How much of an interrupted answer reached a person: its first `sentences` sentences.
+
+    The texts are for a turn that was stopped before llm remembered it; without them it is forgotten.
+    """
 
     turn: Token
     sentences: Count
+    transcription: str = ""
+    """What had been asked."""
+    text: str = ""
+    """What was heard of the answer."""
+    before: Annotated[tuple["Heard", ...], Meta(max_length=MAX_HEARD)] = ()
+    """The turns that were interrupted just before this one, oldest first: llm may not know of them yet."""
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):

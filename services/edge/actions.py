@@ -49,13 +49,15 @@ class Report(Struct, frozen=True):
     turn: str
     """Empty when the frame never became a turn."""
     outcome: str
-    """`answered`, `silent`, `busy`, `refused`, `failed` or `closed`."""
+    """`answered`, `silent`, `busy`, `refused`, `failed`, `cancelled` or `closed`."""
     code: str = ""
     stage: str = ""
     """Which stage failed."""
     trail: tuple[Step, ...] = ()
     seconds: float = 0.0
     """From the frame to the end of its reply."""
+    first_sound: float = 0.0
+    """From the frame to the first sound of a streamed reply; 0 where there was none."""
 
 
 class Leave(Struct, frozen=True):

@@ -15,14 +15,16 @@ from services.runtime.bus import Bus
 from services.runtime.errors import QueueFull, Refused, Unavailable
 from services.runtime.wav import WavLimits
 
-from . import report, resume
+from . import report, resume, sending
 from .actions import Action, Find, Leave, Publish, Recover, Report, SendAnswer, SendError, Tell
 from .admission import Admission
+from .dialogue import Dialogue
 from .limits import Share
 from .link import Link
 from .relay import Place, Relay
-from .session import Limits, Session, Wishes
+from .session import Session
 from .settings import EdgeSettings
+from .turn import Limits, Wishes
 
 FIRST_PAUSE = 0.1
 """Seconds before a publish that failed is tried again; then twice as long each time."""
@@ -30,7 +32,6 @@ FIRST_PAUSE = 0.1
 TEXT_FRAME = Error(codes.TEXT_FRAME, "This is a text frame: send a WAV file as one binary frame.")
 FULL = "The line is full"
 AWAY = Error(codes.UNAVAILABLE, "The service cannot take requests now: try again in a few seconds.")
-SPOILED = Error(codes.CRASHED, "The spoken reply could not be read: ask again.")
 UNKNOWN = Error(codes.UNKNOWN_TURN, "This turn is not known, or its answer is not kept any more: ask again.")
 
 log = structlog.get_logger()
@@ -56,13 +57,15 @@ class Conversation:
         self._share = share
         self._admission = admission
         self._subject = subjects.conversation(wishes.origin, wishes.session)
-        self._session = Session(wishes, Limits(settings.max_waiting_turns, settings.silence_seconds))
+        limits = Limits(settings.max_waiting_turns, settings.silence_seconds)
+        self._session = Dialogue(wishes, limits) if wishes.stream else Session(wishes, limits)
         self._limits = WavLimits(settings.max_utterance_seconds, settings.max_frame_bytes)
         self._clock = asyncio.get_running_loop().time
         self._alarm: asyncio.TimerHandle | None = None
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._missed = asyncio.Event()
-        self._sent = asyncio.Event()
+        self._moves, self._more = asyncio.Event(), asyncio.Event()
+        """Set whenever something was given to the session: more may be read, more may be sent."""
         self._start = Place(sequence=1)
 
     async def run(self) -> None:
@@ -71,7 +74,7 @@ class Conversation:
             try:
                 self._do(self._session.resume(self._clock()))
                 async with asyncio.TaskGroup() as group:
-                    work = [group.create_task(task()) for task in (self._read, self._act, self._recover)]
+                    work = [group.create_task(task()) for task in (self._read, self._act, self._send, self._recover)]
                     await self.link.over()
                     for task in work:
                         task.cancel()
@@ -90,12 +93,22 @@ class Conversation:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 frame = await self.link.receive()
-                self._do(self._session.heard(self._busy() or await self._checked(frame), self._clock()))
+                if not self._interrupt(frame):
+                    self._do(self._session.heard(self._busy() or await self._checked(frame), self._clock()))
                 await self._moved(lambda: not self._session.crowded)
+
+    def _interrupt(self, frame: str | bytes) -> bool:
+        """End the running turn of a streaming session, before anything is known of *frame*; True when it is no more."""
+        dialogue = self._session
+        if not isinstance(dialogue, Dialogue):
+            return False
+        stop = frames.stop(frame) if isinstance(frame, str) else None
+        self._do(dialogue.cancel(self._clock(), stop.sentences) if stop else dialogue.interrupt(self._clock()))
+        return stop is not None
 
     def _busy(self) -> Error | None:
         """Why this is no time for another turn; otherwise it is counted as one."""
-        if self._session.full:
+        if isinstance(self._session, Session) and self._session.full:
             return self._admission.later("Too many turns of this socket wait for their answers")
         wishes = self._session.wishes
         return self._admission.refusal(wishes.origin, wishes.timeout_ms) or self._share.take(self._clock())
@@ -103,12 +116,14 @@ class Conversation:
     async def _moved(self, enough: Callable[[], bool]) -> None:
         """Read no further until *enough* replies have left: the client's own buffers fill, not ours."""
         while not enough():
-            self._sent.clear()
-            await self._sent.wait()
+            self._moves.clear()
+            await self._moves.wait()
 
     async def _checked(self, frame: str | bytes) -> bytes | Error:
         if isinstance(frame, str):
             return TEXT_FRAME
+        if wav.is_normal(frame, self._limits):
+            return frame
         try:
             return await asyncio.to_thread(wav.normalise, frame, self._limits)
         except Refused as error:
@@ -127,8 +142,12 @@ class Conversation:
     def _do(self, actions: Iterable[Action]) -> None:
         """Have *actions* done, in order, and be woken when the session wants to."""
         for action in actions:
-            self._actions.put_nowait(action)
-        self._sent.set()
+            if isinstance(action, Report):
+                self._report(action)
+            else:
+                self._actions.put_nowait(action)
+        self._moves.set()
+        self._more.set()
         if self._alarm is not None:
             self._alarm.cancel()
         wakes = self._session.wakes
@@ -143,25 +162,40 @@ class Conversation:
         match action:
             case Publish():
                 await self._publish(action.utterance)
-            case SendAnswer():
-                await self._answer(action)
+            case SendAnswer() | SendError():
+                await self._reply(action)
             case Find():
                 await self._find(action.turn)
-            case SendError():
-                await self.link.send(frames.encode(frames.ErrorFrame(action.error)))
-                self._do(self._session.sent(self._clock()))
             case Recover():
                 self._missed.set()
             case Tell():
                 await self._bus.tell(action.cancel)
-            case Report():
-                busy_at_the_door = not action.turn and action.code == codes.BUSY
-                if not busy_at_the_door and action.turn != (self._session.wishes.resume or None):
-                    self._share.end()  # the others took no share here
-                self._admission.learn(action.trail)
-                report.turn(self._session.wishes, action)
             case Leave():
                 await self.link.close("the service is stopping")
+
+    async def _reply(self, action: SendAnswer | SendError) -> None:
+        assert isinstance(self._session, Session)
+        limit, trace = self._settings.max_reply_bytes, self._session.wishes.trace
+        outcome, code = await sending.reply(self.link, action, limit, trace=trace)
+        self._do(self._session.sent(self._clock(), outcome, code))
+
+    async def _send(self) -> None:
+        """Send what a streaming session has to tell, frame by frame, as fast as the client reads."""
+        dialogue, limit = self._session, self._settings.max_reply_bytes
+        with contextlib.suppress(ConnectionClosed):
+            while isinstance(dialogue, Dialogue):
+                await self._more.wait()
+                self._more.clear()
+                while (frame := dialogue.next(self._clock())) is not None:
+                    await sending.streamed(self.link, frame, limit)
+                    self._do(dialogue.left(self._clock()))
+
+    def _report(self, action: Report) -> None:
+        busy_at_the_door = not action.turn and action.code == codes.BUSY
+        if not busy_at_the_door and action.turn != (self._session.wishes.resume or None):
+            self._share.end()  # the others took no share here
+        self._admission.learn(action.trail)
+        report.turn(self._session.wishes, action)
 
     async def _publish(self, utterance: Utterance) -> None:
         self._start = Place(time=self._bus.time())
@@ -175,8 +209,16 @@ class Conversation:
         except TimeoutError:
             self._do(self._session.fail(utterance.turn, AWAY))
         else:
-            if stored and self._session.wishes.turns:
-                await self.link.send(frames.encode(frames.Taken(utterance.turn)))
+            if stored:
+                await self._taken(utterance.turn)
+
+    async def _taken(self, turn: str) -> None:
+        """The bus has it; tell the client so, where it asked for that."""
+        if isinstance(self._session, Dialogue):
+            self._session.taken(turn)
+            self._do(())
+        elif self._session.wishes.turns:
+            await self.link.send(frames.encode(frames.Taken(turn)))
 
     async def _find(self, turn: str) -> None:
         """Give the session what the bus has of a turn that another socket began."""
@@ -213,23 +255,6 @@ class Conversation:
             pause *= 2
         return False
 
-    async def _answer(self, action: SendAnswer) -> None:
-        answer, limit = action.answer, self._settings.max_reply_bytes
-        try:
-            sound = await asyncio.to_thread(wav.join, answer.wavs, limit)
-        except Refused as error:
-            log.error("reply_unreadable", turn=action.turn, error=error.message)
-            await self.link.send(frames.encode(frames.ErrorFrame(SPOILED)))
-            self._do(self._session.sent(self._clock(), "failed", codes.CRASHED))
-            return
-        if len(sound) > limit:
-            log.warning("reply_too_large", turn=action.turn, bytes=len(sound), max_reply_bytes=limit)
-        await self.link.send(frames.encode(frames.Answer(answer.transcription, answer.reply)))
-        await self.link.send(sound)
-        if self._session.wishes.trace:
-            await self.link.send(frames.encode(frames.Trail(answer.trail)))
-        self._do(self._session.sent(self._clock()))
-
     async def _recover(self) -> None:
         """Read what may have been missed, whenever told so."""
         while True:
@@ -251,7 +276,9 @@ class Conversation:
         report.CLOSED.labels(self.link.ending).inc()
         cancel = self._settings.cancel_on_close and (self.link.goodbye or not self._session.lasting)
         for action in self._session.closed(self._clock(), cancel=cancel):
-            if isinstance(action, Tell | Report):
+            if isinstance(action, Report):
+                self._report(action)
+            elif isinstance(action, Tell):
                 await self._once(action)
         if self._alarm is not None:
             self._alarm.cancel()

@@ -12,14 +12,14 @@ from bus_schemas.events import MAX_TIMEOUT_MS, TOKEN_PATTERN
 from services.runtime.errors import Refused
 
 from .keys import Key
-from .session import Wishes
 from .settings import EdgeSettings
+from .turn import Wishes
 
 PATH = "/ws"
 SESSION_HEADER = "Voicebus-Session"
 """The response header of the handshake that names the session."""
 
-PARAMETERS = ("session", "voice", "language", "timeout", "trace", "turns", "resume")
+PARAMETERS = ("session", "voice", "language", "timeout", "trace", "turns", "stream", "resume")
 _TOKEN = re.compile(TOKEN_PATTERN)
 _OURS = re.compile(r"\A[0-9a-f]{32}\Z")
 """A name that the edge makes: 128 random bits, so nobody guesses another's."""
@@ -49,6 +49,7 @@ def wishes(address: str, settings: EdgeSettings, key: Key | None = None) -> Wish
         timeout_ms=_timeout(query, settings.turn_seconds),
         trace=query.get("trace", "") == "1",
         turns=query.get("turns", "") == "1",
+        stream=query.get("stream", "") == "1",
         resume=_resume(query),
     )
 

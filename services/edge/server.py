@@ -25,8 +25,8 @@ from .gate import Gate
 from .keys import Key
 from .opening import Opening
 from .relay import Relay
-from .session import STOPPING, Wishes
 from .settings import EdgeSettings
+from .turn import STOPPING, Wishes
 
 CLOSE_SECONDS = 1.0
 """How long a closing socket waits for its client to say goodbye."""

@@ -10,43 +10,15 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from bus_schemas import Cancel, Event, Failed, Step, Utterance, codes, names
-from bus_schemas.events import MAX_TIMEOUT_MS
+from bus_schemas import Cancel, Event, Failed, Step, Utterance, names
 from bus_schemas.frames import Error
 
 from .actions import Action, Find, Leave, Publish, Recover, Report, SendAnswer, SendError, Tell
 from .answer import Answer, Assembly
+from .turn import STOPPING, Limits, Patience, Wishes, asked, cancelled, outcome_of, too_late
 
-STOPPING = Error(codes.UNAVAILABLE, "The service is stopping: connect again and repeat the request.")
 MOST_REFUSED = 64
 """Frames beyond the bound that wait for their `busy`; each is some bytes by then."""
-
-
-class Wishes(Struct, frozen=True):
-    """Who asks, and what the address of the socket asked for."""
-
-    origin: str
-    session: str
-    voice: str = ""
-    language: str = ""
-    timeout_ms: int = 60_000
-    trace: bool = False
-    """Tell the client where the time went."""
-    turns: bool = False
-    """Tell the client the name of each turn, so that it can come back for the answer."""
-    resume: str = ""
-    """The turn that the client came back for."""
-
-
-class Limits(Struct, frozen=True):
-    """What a session may hold."""
-
-    waiting: int = 4
-    """Turns that wait while one runs."""
-    silence: float = 3.0
-    """Seconds without an event after which a running turn's events are read from the stream."""
-    longest_silence: float = 12.0
-    """Each reading that a turn's silence asks for comes twice as late as the one before, but not later than this."""
 
 
 class _Waiting(Struct, frozen=True):
@@ -59,11 +31,7 @@ class _Turn(Struct):
 
     name: str
     since: float
-    deadline: float
-    quiet: float
-    """When its silence becomes suspicious."""
-    patience: float
-    """Seconds of silence that are not."""
+    patience: Patience
     assembly: Assembly
 
 
@@ -109,7 +77,7 @@ class Session:
     @property
     def wakes(self) -> float | None:
         """When `tick` has something to do."""
-        return min(self._turn.deadline, self._turn.quiet) if self._turn else None
+        return self._turn.patience.wakes if self._turn else None
 
     @property
     def _idle(self) -> bool:
@@ -125,7 +93,7 @@ class Session:
     def found(self, turn: str, seconds: float, now: float) -> None:
         """The turn that was to be found has *seconds* left; nothing happens when it is over."""
         if self._turn is not None and self._turn.name == turn:
-            self._turn.deadline = now + min(seconds, MAX_TIMEOUT_MS / 1000)
+            self._turn.patience.expect(seconds, now)
 
     def heard(self, utterance: bytes | Error, now: float) -> list[Action]:
         """A frame came: a normalised WAV, or what is wrong with it; both are answered in their place."""
@@ -137,8 +105,7 @@ class Session:
         turn = self._turn
         if turn is None or event.turn != turn.name or isinstance(event, Utterance | Cancel):
             return []
-        turn.patience = self._limits.silence
-        turn.quiet = now + turn.patience
+        turn.patience.heard(now)
         match turn.assembly.add(event):
             case Answer() as answer:
                 self._turn = None
@@ -163,15 +130,9 @@ class Session:
         turn = self._turn
         if turn is None:
             return []
-        if now >= turn.deadline:
-            span = "its time" if turn.name == self.wishes.resume else f"{self.wishes.timeout_ms / 1000:g} s"
-            message = f"No answer came within {span}: ask again, or allow more with ?timeout=."
-            return self._fail(turn, Error(codes.DEADLINE, message), "edge")
-        if now >= turn.quiet:
-            turn.patience = min(turn.patience * 2, self._limits.longest_silence)
-            turn.quiet = now + turn.patience
-            return [Recover()]
-        return []
+        if now >= turn.patience.deadline:
+            return self._fail(turn, too_late(self.wishes, turn.name), "edge")
+        return [Recover()] if turn.patience.over(now) else []
 
     def sent(self, now: float, outcome: str = "", code: str = "") -> list[Action]:
         """The reply has left; *outcome* and *code* say so when it was not the one that was to leave."""
@@ -196,7 +157,7 @@ class Session:
         if turn is None:
             return self._left(now, "closed")
         report = Report(turn.name, "closed", seconds=now - turn.since)
-        return [Tell(self._cancel(turn)), report] if cancel else [report]
+        return [Tell(cancelled(self.wishes, turn.name)), report] if cancel else [report]
 
     def _left(self, now: float, outcome: str = "", code: str = "") -> list[Action]:
         leaving, self._leaving = self._leaving, None
@@ -216,38 +177,17 @@ class Session:
             return [Leave()] if self._stopping else []
         waiting = self._waiting.popleft()
         if isinstance(waiting.utterance, Error):
-            report = Report("", _outcome(waiting.utterance.code), waiting.utterance.code, stage="edge")
+            report = Report("", outcome_of(waiting.utterance.code), waiting.utterance.code, stage="edge")
             self._leaving = _Leaving(report, waiting.since)
             return [SendError(waiting.utterance)]
-        return [Publish(self._begin(waiting.utterance, waiting.since, now))]
-
-    def _begin(self, wav: bytes, since: float, now: float) -> Utterance:
-        wishes, name = self.wishes, self._fresh()
-        self._turn = self._open(name, since, now)
-        return Utterance(
-            origin=wishes.origin,
-            session=wishes.session,
-            turn=name,
-            language=wishes.language,
-            voice=wishes.voice,
-            wav=wav,
-            timeout_ms=wishes.timeout_ms,
-        )
+        name = self._fresh()
+        self._turn = self._open(name, waiting.since, now)
+        return [Publish(asked(self.wishes, name, waiting.utterance))]
 
     def _open(self, name: str, since: float, now: float) -> _Turn:
-        silence = self._limits.silence
-        return _Turn(name, since, now + self.wishes.timeout_ms / 1000, now + silence, silence, Assembly())
+        return _Turn(name, since, Patience(now, self.wishes.timeout_ms / 1000, self._limits), Assembly())
 
     def _fail(self, turn: _Turn, error: Error, stage: str, trail: tuple[Step, ...] = ()) -> list[Action]:
         self._turn = None
-        self._leaving = _Leaving(Report(turn.name, _outcome(error.code), error.code, stage, trail), turn.since)
-        return [Tell(self._cancel(turn)), SendError(error)]
-
-    def _cancel(self, turn: _Turn) -> Cancel:
-        return Cancel(origin=self.wishes.origin, session=self.wishes.session, turn=turn.name)
-
-
-def _outcome(code: str) -> str:
-    if code == codes.BUSY:
-        return "busy"
-    return "refused" if code.startswith(codes.REFUSED) else "failed"
+        self._leaving = _Leaving(Report(turn.name, outcome_of(error.code), error.code, stage, trail), turn.since)
+        return [Tell(cancelled(self.wishes, turn.name)), SendError(error)]

@@ -31,6 +31,8 @@ MAX_BYTES = 128 * 1024
 MAX_TRANSCRIPT = 4_000
 """Characters of a question that are remembered: 120 s of speech are about 2,000."""
 CUT_OFF = "…"
+INTERRUPTED = "interrupted"
+"""In place of an attempt, for a turn that was stopped before any had stored its reply."""
 
 STREAM_NOT_FOUND = 10059
 """The client calls a bucket that is gone a key that was not found, too."""
@@ -56,6 +58,8 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     """When it was stored, milliseconds since 1970."""
     heard: Count | None = None
     """How many sentences reached the person who interrupted; None: all."""
+    told: str = ""
+    """What those say, where the interruption told it."""
 
 
 Entries = tuple[Entry, ...]
@@ -135,17 +139,30 @@ def find(entries: Entries, turn: str, run: int) -> Entry | None:
 
 
 def interrupted(entries: Entries, heard: Heard | None) -> Entries:
-    """The entries, knowing how much of one of them was heard."""
-    if heard is None:
-        return entries
-    return tuple(replace(e, heard=heard.sentences) if e.turn == heard.turn else e for e in entries)
+    """The entries, knowing how much of which was heard; what llm was stopped before it stored has one then, too."""
+    for one in (*heard.before, heard) if heard else ():
+        entries = _cut(entries, one)
+    return entries
 
 
 def remembered(entry: Entry) -> str:
     """The reply as the person knows it: what was cut off ends in an ellipsis."""
     if entry.heard is None or entry.heard >= entry.n + bool(entry.text):
         return entry.reply
-    return f"{sentences.first(entry.reply, entry.heard)} {CUT_OFF}".strip()
+    return f"{entry.told or sentences.first(entry.reply, entry.heard)} {CUT_OFF}".strip()
+
+
+def _cut(entries: Entries, heard: Heard) -> Entries:
+    if any(entry.turn == heard.turn for entry in entries):
+        return tuple(
+            replace(entry, heard=heard.sentences, told=heard.text) if entry.turn == heard.turn else entry
+            for entry in entries
+        )
+    if not heard.transcription:
+        return entries
+    reply = f"{heard.text} {CUT_OFF}".strip()
+    asked = heard.transcription[:MAX_TRANSCRIPT]
+    return (*entries, Entry(heard.turn, 0, INTERRUPTED, transcript=asked, reply=reply, n=0, text="", at=now()))
 
 
 def without_older_runs(entries: Entries, entry: Entry) -> Entries:

@@ -4,8 +4,8 @@ import pytest
 
 from bus_schemas import codes
 from services.edge import handshake
-from services.edge.session import Wishes
 from services.edge.settings import EdgeSettings
+from services.edge.turn import Wishes
 from services.runtime.errors import Refused
 
 OURS = "0123456789abcdef0123456789abcdef"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from bus_schemas import Cancel, Event, Failed, Sentence, Speech, Utterance, codes
 from bus_schemas.frames import Error
 from services.edge.actions import Action, Find, Leave, Publish, Recover, Report, SendAnswer, SendError, Tell
-from services.edge.session import Limits, Session, Wishes
+from services.edge.session import Session
+from services.edge.turn import Limits, Wishes
 
 BAD = Error(codes.NOT_WAV, "This is not a WAV file.")
 WISHES = Wishes("web", "s", voice="man", language="pt", timeout_ms=20_000)

@@ -126,6 +126,28 @@ def test_an_interrupted_reply_is_remembered_as_far_as_it_was_heard() -> None:
     assert memories.interrupted((said,), Heard(turn="2", sentences=0)) == (said,)
 
 
+def test_what_an_interruption_says_was_heard_is_remembered_word_for_word() -> None:
+    """However the reply would be cut again."""
+    said = replace(entry("1", "One. Two. Three."), n=2, text="Three.")
+    (cut,) = memories.interrupted((said,), Heard(turn="1", sentences=1, text="One. Two."))
+    assert memories.remembered(cut) == "One. Two. …"
+
+
+def test_a_turn_that_was_stopped_before_it_was_stored_is_remembered_as_it_was_heard() -> None:
+    """So are those that were interrupted before it; one of which nothing is known is not."""
+    before = (
+        Heard(turn="2", sentences=1, transcription="And?", text="One."),
+        Heard(turn="3", sentences=0, transcription="Why?"),
+        Heard(turn="4", sentences=0),
+    )
+    heard = Heard(turn="5", sentences=0, transcription="So?", before=before)
+    entries = memories.interrupted(memories.interrupted((entry("1"),), heard), heard)
+
+    assert [each.turn for each in entries] == ["1", "2", "3", "5"]
+    assert [memories.remembered(each) for each in entries[1:]] == ["One. …", "…", "…"]
+    assert [each.transcript for each in entries[1:]] == ["And?", "Why?", "So?"]
+
+
 def test_the_end_mark_of_a_reply_need_not_be_heard() -> None:
     said = replace(entry("1", "One. Two."), n=2, text="")
     (whole,) = memories.interrupted((said,), Heard(turn="1", sentences=2))
