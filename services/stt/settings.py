@@ -26,6 +26,9 @@ class WhisperSettings(Struct, frozen=True):
     """Beams of the search; 0: 1 on a CPU, 5 on a GPU."""
     whisper_threads: Positive = 1
     """CPU threads of one transcription; STT_CONCURRENCY of them run side by side."""
+    whisper_batch: Count = 0
+    """How many windows that wait share one pass when a thread becomes free; nothing waits for company. One process
+    holds this many utterances for each of STT_CONCURRENCY. 0: 4 on a CPU, 16 on a GPU."""
     whisper_languages: Languages = "en,pt"
     """The languages that detection may choose among, ISO 639-1 codes with commas; `all`: every one the model knows.
     A requester may name any language that the model knows."""
@@ -43,7 +46,7 @@ class SttSettings(Struct, frozen=True):
     stt_engine: Literal["", "faster-whisper", "scripted"] = ""
     """Empty: faster-whisper. `scripted` hears SCRIPTED_TRANSCRIPT in every sound that is not silent."""
     stt_concurrency: Positive = 2
-    """Utterances worked at once by one process."""
+    """Passes of the model at once in one process."""
     max_utterance_seconds: Seconds = 120.0
     """The longest utterance that is taken."""
     scripted_transcript: str = "What is the capital of France?"
@@ -59,3 +62,18 @@ def engine(settings: SttSettings) -> tuple[Literal["faster-whisper", "scripted"]
     if settings.stt_engine:
         return settings.stt_engine, f"STT_ENGINE={settings.stt_engine}"
     return "faster-whisper", "STT_ENGINE is unset"
+
+
+def batch(settings: WhisperSettings) -> int:
+    """How many windows share a pass.
+
+    On two cores (base, int8, one thread) four texts written together took 0.41 s of CPU, one by one 0.76 s; the encoder
+    gains nothing. On a GPU 16 is not measured: others saw two to three times the throughput with 8 to 16.
+    """
+    return settings.whisper_batch or (4 if settings.whisper_device == "cpu" else 16)
+
+
+def credit(settings: SttSettings) -> int:
+    """How many utterances one process holds: a batch for each of those that it works on at once."""
+    batched = engine(settings)[0] == "faster-whisper"
+    return settings.stt_concurrency * (batch(settings.whisper) if batched else 1)

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from math import ceil
+from pathlib import Path
 
 import ctranslate2  # type: ignore[import-untyped]
 import jiwer
@@ -17,7 +18,7 @@ from piper import PiperVoice, SynthesisConfig
 from bus_schemas import codes
 from services.runtime import wav
 from services.runtime.errors import Refused, StartError
-from services.runtime.wav import Sound
+from services.runtime.wav import Sound, WavLimits
 from services.stt import engines, windows
 from services.stt.engines import Transcriber, decoding, faster_whisper
 from services.stt.engines.decoding import Decoder
@@ -64,8 +65,17 @@ def heard(samples: NDArray[np.int16], rate: int) -> Samples:
     return wav.resample(Sound(samples, rate), windows.RATE).samples.astype(np.float32) / np.float32(32_768)
 
 
+def _pergunta() -> Samples:
+    sound = wav.read((Path(__file__).parents[2] / "audios" / "pergunta.wav").read_bytes(), WavLimits())
+    return heard(sound.samples, sound.rate)
+
+
 def silence(seconds: float) -> Samples:
     return np.zeros(int(seconds * windows.RATE), np.float32)
+
+
+PERGUNTA = _pergunta()
+"""A question in Portuguese."""
 
 
 def errors(said: Sequence[str], texts: Sequence[str]) -> float:
@@ -89,6 +99,40 @@ async def test_two_at_once_hear_what_each_hears_alone(whisper: Transcriber, spee
     alone = [await whisper.transcribe(samples, "en") for samples in speech[:4]]
     together = await asyncio.gather(*(whisper.transcribe(samples, "en") for samples in speech[:4]))
     assert together == alone
+
+
+async def test_a_batch_of_two_languages_hears_what_each_row_hears_alone(
+    decoder: Decoder, speech: list[Samples]
+) -> None:
+    """English and Portuguese share one pass, found out or named, and each keeps its place."""
+    shown = [decoding.show(decoder, samples) for samples in (speech[0], PERGUNTA, speech[3], PERGUNTA, speech[6])]
+    rows = [*shown, decoding.show(decoder, PERGUNTA, "en")]
+    alone = [decoding.look(decoder, [row])[0] for row in rows]
+    together = decoding.look(decoder, rows)
+    assert [(row.text, row.language) for row in together] == [(row.text, row.language) for row in alone]
+    assert [row.language for row in together] == ["en", "pt", "en", "pt", "en", "en"]
+
+
+async def test_requests_that_wait_share_a_pass_and_each_gets_its_own_answer(
+    decoder: Decoder, speech: list[Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread and six callers: nobody waits for company, and nobody gets another's words."""
+    passes: list[int] = []
+    look = decoding.look
+
+    def counted(decoder: Decoder, rows: Sequence[decoding.Shown]) -> list[windows.Reading]:
+        passes.append(len(rows))
+        return look(decoder, rows)
+
+    monkeypatch.setattr(decoding, "look", counted)
+    whisper = faster_whisper.FasterWhisper(decoder, concurrency=1, batch=4)
+    sounds = [speech[0], PERGUNTA, speech[1], speech[2], PERGUNTA, speech[3]]
+    alone = [await whisper.transcribe(samples, "") for samples in sounds]
+    assert passes == [1] * 6
+    together = await asyncio.gather(*(whisper.transcribe(samples, "") for samples in sounds))
+    await whisper.close()
+    assert together == alone
+    assert passes[6:] == [4, 2]
 
 
 async def test_speech_longer_than_a_window_is_heard_whole(whisper: Transcriber, speech: list[Samples]) -> None:
@@ -135,8 +179,9 @@ async def test_the_language_that_was_asked_for_is_the_one_that_is_read(
 
 def test_detection_chooses_among_the_languages_that_are_set(decoder: Decoder, speech: list[Samples]) -> None:
     """English is never taken for Welsh where nobody speaks Welsh; here, where all speak Portuguese, not for English."""
+    shown = decoding.show(decoder, speech[2])
     among = {choice: Decoder(decoder.model, 1, False, choice, decoder.suppressed) for choice in ((), ("pt", "es"))}
-    found = {choice: decoding.read(each, speech[2], "").language for choice, each in among.items()}
+    found = {choice: decoding.look(each, [shown])[0].language for choice, each in among.items()}
     assert found[()] == "en"
     assert found[("pt", "es")] in ("pt", "es")
 
@@ -151,16 +196,24 @@ async def test_a_language_that_the_model_does_not_know_is_refused(whisper: Trans
 def test_a_loop_is_caught_and_read_again(
     decoder: Decoder, speech: list[Samples], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without room after its last word Whisper repeats the sentence without end; the guard sees it, and mends it."""
+    """Without room after its last word Whisper repeats the sentence without end; the guard sees it, and mends it.
+
+    Only the row that loops is read again: the sentence beside it in the batch is believed.
+    """
+    calm = decoding.show(decoder, speech[0], "en")
     monkeypatch.setattr(windows, "ROOM", 0.0)
     looped = 0
     for said, samples in list(zip(SENTENCES, speech, strict=True))[1::2]:
         seconds = ceil(len(samples) / windows.RATE)
         monkeypatch.setattr(windows, "WINDOWS", (seconds, windows.FULL))
-        features = decoder.model.feature_extractor(samples)
-        tight = decoding.look(decoder, features, seconds * windows.FRAMES_A_SECOND, "en", most_tokens=80)
-        looped += errors([said], [tight.text]) > 2
-        assert errors([said], [decoding.read(decoder, samples, "en").text]) <= 0.25
+        tight = decoding.show(decoder, samples, "en")
+        assert tight.frames == seconds * windows.FRAMES_A_SECOND
+        first = decoding.look(decoder, [tight])[0]
+        looped += errors([said], [first.text]) > 1
+        full = decoding.again(tight, first)
+        mended = decoding.look(decoder, [full])[0] if full else first
+        assert errors([said], [mended.text]) <= 0.25
+    assert decoding.again(calm, decoding.look(decoder, [calm, calm])[0]) is None
     assert looped >= 2, "no window was tight enough to show a loop"
 
 

@@ -139,3 +139,11 @@ def test_languages_that_are_none_are_told_with_every_other_bad_setting() -> None
     """A service does not load a model first."""
     with pytest.raises(SettingsError, match="WHISPER_LANGUAGES"):
         runtime_settings.load(SttSettings, {"WHISPER_LANGUAGES": "english"})
+
+
+def test_a_process_holds_a_batch_for_each_pass_that_it_runs_and_no_more() -> None:
+    """What it cannot work on is left to others; a scripted transcriber makes no batches."""
+    whisper = settings.WhisperSettings(whisper_batch=3)
+    assert settings.credit(SttSettings(stt_concurrency=2, whisper=whisper)) == 6
+    assert settings.credit(SttSettings(stt_concurrency=2, whisper=whisper, stt_engine="scripted")) == 2
+    assert settings.credit(SttSettings(stt_concurrency=2)) == 8

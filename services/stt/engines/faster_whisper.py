@@ -1,75 +1,75 @@
 """Whisper by faster-whisper and CTranslate2, in threads of its own."""
 
-import asyncio
 import os
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 # Before CTranslate2 loads OpenMP: threads that spin while they wait starve the other engines of a small machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import ctranslate2  # type: ignore[import-untyped]
+import threadpoolctl  # type: ignore[import-untyped]
 from faster_whisper import WhisperModel  # type: ignore[import-untyped]
 
 from bus_schemas import codes
-from services.runtime.errors import Refused, Sick, StartError, Unavailable
+from services.runtime.errors import Refused, Sick, StartError
 
 from .. import languages, windows
-from ..settings import SttSettings, WhisperSettings
+from ..settings import SttSettings, WhisperSettings, batch
+from ..windows import Reading
 from . import Transcription, decoding, weights
-from .decoding import Decoder
+from .batch import Batches
+from .decoding import Decoder, Shown
 
 _CUDA = re.compile(r"cuda|cublas|cudnn|nccl", re.IGNORECASE)
 _LIBRARY = re.compile(r"lib\w+\.so[.\d]*")
 
 
 class FasterWhisper:
-    """A loaded Whisper. `close` gives its threads back; each transcription is one thread's work from end to end."""
+    """A loaded Whisper. `close` gives its threads back; windows of several requests may share a pass."""
 
-    def __init__(self, decoder: Decoder, concurrency: int) -> None:
+    def __init__(self, decoder: Decoder, concurrency: int, batch: int = 1) -> None:
         self._decoder = decoder
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="whisper")
-        self._closed = threading.Event()
+        self._batches = Batches(concurrency, batch, lambda shown: shown.frames, self._look)
 
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
         self._check(language)
-        stop = threading.Event()
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._transcribe, samples, language, stop)
-        finally:
-            stop.set()
+        texts: list[str] = []
+        for shown in await self._batches.prepare(partial(decoding.prepare, self._decoder), samples):
+            reading = await self._read(structs.replace(shown, language=language))
+            if reading.text and not windows.is_noise(reading):
+                texts.append(reading.text)
+                language = reading.language
+        return Transcription(("" if language in languages.UNSPACED else " ").join(texts), language)
 
     async def probe(self) -> None:
         return
 
     async def close(self) -> None:
-        self._closed.set()
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        await self._batches.close()
 
     def _check(self, language: str) -> None:
         if language and not decoding.knows(self._decoder, language):
             raise Refused(codes.LANGUAGE, f"The speech model here does not know the language {language!r}.")
 
-    def _transcribe(self, samples: NDArray[np.float32], language: str, stop: threading.Event) -> Transcription:
-        texts: list[str] = []
+    async def _read(self, shown: Shown) -> Reading:
+        """What looks like a loop is read again, with whatever waits for a full window then."""
+        reading = await self._batches.do(shown)
+        full = decoding.again(shown, reading)
+        return await self._batches.do(full) if full else reading
+
+    def _look(self, rows: Sequence[Shown]) -> list[Reading]:
         try:
-            for pieces in windows.pack(windows.widen(decoding.speech(samples), len(samples))):
-                if stop.is_set() or self._closed.is_set():
-                    raise Unavailable("the transcription was stopped")
-                reading = decoding.read(self._decoder, windows.sound(samples, pieces), language)
-                if reading.text and not windows.is_noise(reading):
-                    texts.append(reading.text)
-                    language = reading.language
+            return decoding.look(self._decoder, rows)
         except RuntimeError as error:
             if _CUDA.search(str(error)):
                 raise Sick(f"the GPU failed: {error}") from error
             raise
-        return Transcription(("" if language in languages.UNSPACED else " ").join(texts), language)
 
 
 def load(settings: SttSettings) -> FasterWhisper:
@@ -77,7 +77,8 @@ def load(settings: SttSettings) -> FasterWhisper:
 
     Raises: SettingsError; StartError.
     """
-    return FasterWhisper(load_decoder(settings.whisper, settings.stt_concurrency), settings.stt_concurrency)
+    decoder = load_decoder(settings.whisper, settings.stt_concurrency)
+    return FasterWhisper(decoder, settings.stt_concurrency, batch(settings.whisper))
 
 
 def load_decoder(settings: WhisperSettings, workers: int) -> Decoder:
@@ -85,6 +86,8 @@ def load_decoder(settings: WhisperSettings, workers: int) -> Decoder:
 
     Raises: SettingsError; StartError.
     """
+    # NumPy's threads spin after a product: beside the encoder, 120 of 600 ms of CPU an utterance (base, two cores).
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     choice = languages.choice(settings.whisper_languages)
     device = _device(settings.whisper_device)
     gpu = device == "cuda"
@@ -110,7 +113,7 @@ def _warm(decoder: Decoder) -> None:
     """CUDA's libraries are looked for only when they are used, and the first use of all is the slowest."""
     second = np.zeros(windows.RATE, np.float32)
     decoding.speech(second)
-    decoding.read(decoder, second, "en")
+    decoding.look(decoder, [decoding.show(decoder, second)])
 
 
 def _device(wanted: str) -> str:
