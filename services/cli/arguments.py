@@ -55,6 +55,7 @@ def _say(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", default="", help="what is spoken, such as pt (default: found out)")
     parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS", help="wait so long for an answer")
     parser.add_argument("--out", default="", metavar="FILE-or-DIR", help="where the reply goes (default: reply.wav)")
+    parser.add_argument("--stream", action="store_true", help="print the answer's words as they come; plays no sound")
     parser.add_argument("--trace", action="store_true", help="draw where the time went, stage by stage")
     _json(parser)
 

@@ -2,24 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from ssl import SSLCertVerificationError
+import time
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from bus_schemas import Step, codes
-from bus_schemas.frames import Answer, Error, ErrorFrame, Taken, Trail
-from services.runtime.errors import VoicebusError
+from bus_schemas import Step, codes, frames
+from bus_schemas.frames import Answer, Done, ErrorFrame, Restarted, Spoken, Stop, Taken, Trail, Transcription
+
+from .dial import NoAnswer as NoAnswer
+from .dial import dial, raise_error
+from .part import Part
 
 SESSION_HEADER = "Voicebus-Session"
-OPEN_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 """The edge tells a turn that is too late itself; the client waits this much longer for it to do so."""
@@ -27,7 +29,6 @@ TRAIL_SECONDS = 5.0
 """The trail follows the reply at once; an older edge never sends it."""
 MEND_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to connect again: an edge that is started again is there after them."""
-MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 
 class Turn(Struct, frozen=True):
@@ -41,19 +42,6 @@ class Turn(Struct, frozen=True):
     """What each stage spent on it, where the client asked with *trace*."""
 
 
-class NoAnswer(VoicebusError):
-    """The edge cannot be reached, or a turn came to nothing. `code` is one of `bus_schemas.codes`.
-
-    *retry_after*: seconds after which another try may succeed, where the edge says so.
-    """
-
-    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.retry_after = retry_after
-
-
 class Client:
     """One conversation with an edge.
 
@@ -61,6 +49,7 @@ class Client:
     *key*: the API key, where the edge asks for one. *timeout*: seconds that an answer may take. *trace*: have each turn
     tell what each stage spent on it.
     *mends*: how often a broken link is mended for a turn: the client connects again, and gets what it has not had.
+    *stream*: have answers told as they come; then a question is asked with `stream`, otherwise with `ask`.
     """
 
     def __init__(
@@ -74,12 +63,16 @@ class Client:
         timeout: float = ANSWER_SECONDS,
         trace: bool = False,
         mends: int = 0,
+        stream: bool = False,
     ) -> None:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._trace = trace
         self._mends = mends
         self._session = session
         self._taken = ""
+        self._asked, self._mended = False, 0
+        self._owed = 0
+        """Streamed turns that have not had their end."""
         self.url = _with_query(
             url,
             {
@@ -88,6 +81,7 @@ class Client:
                 "language": language,
                 "timeout": f"{timeout:g}",
                 "trace": "1" if trace else "",
+                "stream": "1" if stream else "",
                 "turns": "1" if mends else "",
             },
         )
@@ -96,7 +90,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Connect. Raises: NoAnswer."""
-        self._connection = await _open(self.url, self._headers)
+        self._connection = await dial(self.url, self._headers)
         self._session = self._told
         return self
 
@@ -134,6 +128,36 @@ class Client:
             await self.connection.close()
         raise NoAnswer(codes.DEADLINE, f"no answer came within {self.timeout:g} s; ask again, or allow more")
 
+    async def stream(self, wav: bytes) -> AsyncGenerator[Part, None]:
+        """Send a question, give each part of its answer at once when it comes; the last one is `Done`.
+
+        It interrupts the question before, whose generator may have been left. When a broken link was mended the answer
+        comes again from its beginning: after sound that is told by a `Restarted`.
+
+        Raises: NoAnswer.
+        """
+        self._taken, self._asked, self._mended = "", False, 0
+        began, sounded = time.monotonic(), False
+        limit = asyncio.get_running_loop().time() + self.timeout + GRACE_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout_at(limit):
+                    frame, sound = await self._coming(wav)
+            except TimeoutError:
+                await self.connection.close()
+                raise NoAnswer(codes.DEADLINE, f"no answer came within {self.timeout:g} s; ask again") from None
+            if isinstance(frame, Restarted) and not sounded:
+                continue
+            sounded = isinstance(frame, Spoken) or (sounded and not isinstance(frame, Restarted))
+            yield Part(time.monotonic() - began, frame, sound)
+            if isinstance(frame, Done):
+                return
+
+    async def interrupt(self, sentences: int | None = None) -> None:
+        """Stop the streamed answer that is coming; its `Done` says so. *sentences*: so many of them were played."""
+        with contextlib.suppress(ConnectionClosed):
+            await self.connection.send(frames.encode(Stop(True, sentences)))
+
     async def _ask(self, wav: bytes) -> Turn:
         """Ask, unless the turn is taken already; then its answer comes by itself."""
         if not self._taken:
@@ -152,15 +176,54 @@ class Client:
         url = _with_query(self.url, {"session": self._session, "resume": self._taken})
         for pause in MEND_PAUSES:
             with contextlib.suppress(NoAnswer):
-                self._connection = await _open(url, self._headers)
+                self._connection = await dial(url, self._headers)
                 return
             await asyncio.sleep(pause)
-        self._connection = await _open(url, self._headers)
+        self._connection = await dial(url, self._headers)
 
     @property
     def _told(self) -> str:
         response = self.connection.response
         return response.headers.get(SESSION_HEADER, "") if response else ""
+
+    async def _coming(self, wav: bytes) -> tuple[Transcription | Spoken | Restarted | Done, bytes]:
+        """What comes next of the answer to *wav*, which is asked first where the edge does not have it."""
+        try:
+            if not self._asked:
+                await self.connection.send(wav)
+                self._asked, self._owed = True, self._owed + 1
+            return await self._part()
+        except ConnectionClosed as error:
+            await self._mend(self._mended, error)
+            self._mended += 1
+            self._asked = bool(self._taken)
+            self._owed = int(self._asked)
+            return Restarted(True), b""
+
+    async def _part(self) -> tuple[Transcription | Spoken | Restarted | Done, bytes]:
+        """The next frame of the turn that was asked last, and the sound that belongs to it."""
+        while True:
+            text = await self.connection.recv()
+            if isinstance(text, bytes):
+                raise NoAnswer(codes.CRASHED, "the edge sent sound that it did not name; is it a voicebus edge?")
+            try:
+                frame = frames.decode(text)
+            except msgspec.DecodeError as error:
+                raise NoAnswer(codes.CRASHED, f"this is no streaming voicebus edge: {error}") from error
+            sound = await self._speech() if isinstance(frame, Spoken) else b""
+            earlier = self._owed > 1
+            self._owed -= isinstance(frame, Done | ErrorFrame)
+            if earlier:
+                continue
+            match frame:
+                case Taken(turn):
+                    self._taken = turn
+                case ErrorFrame(told):
+                    raise NoAnswer(told.code, told.message, told.retry_after)
+                case Transcription() | Spoken() | Restarted() | Done():
+                    return frame, sound
+                case _:
+                    raise NoAnswer(codes.CRASHED, "this edge does not stream its answers; ask without it")
 
     async def _answer(self) -> Answer:
         frame = await self.connection.recv()
@@ -169,7 +232,7 @@ class Client:
         with contextlib.suppress(msgspec.DecodeError):
             self._taken = msgspec.json.decode(frame, type=Taken).turn
             return await self._answer()
-        _raise_error(frame)
+        raise_error(frame)
         try:
             return msgspec.json.decode(frame, type=Answer)
         except msgspec.DecodeError as error:
@@ -181,7 +244,7 @@ class Client:
         frame = await self.connection.recv()
         if isinstance(frame, bytes):
             return frame
-        _raise_error(frame)
+        raise_error(frame)
         raise NoAnswer(codes.CRASHED, "the edge sent text instead of the reply's sound")
 
     async def _trail(self) -> tuple[Step, ...]:
@@ -197,47 +260,7 @@ def _mendable(error: ConnectionClosed) -> bool:
     return error.rcvd is None or error.rcvd.code in (CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART)
 
 
-def _raise_error(text: str) -> None:
-    try:
-        error: Error = msgspec.json.decode(text, type=ErrorFrame).error
-    except msgspec.DecodeError:
-        return
-    raise NoAnswer(error.code, error.message, error.retry_after)
-
-
-async def _open(url: str, headers: Mapping[str, str]) -> ClientConnection:
-    try:
-        return await connect(
-            url, open_timeout=OPEN_SECONDS, max_size=MAX_FRAME_BYTES, proxy=None, additional_headers=headers
-        )
-    except InvalidURI as error:
-        raise NoAnswer(codes.BAD_PARAMETER, f"{url!r} is no WebSocket URL such as ws://127.0.0.1:8000/ws") from error
-    except InvalidStatus as error:
-        body = bytes(error.response.body or b"").decode(errors="replace").strip()
-        _raise_error(body)
-        raise NoAnswer(
-            codes.UNAVAILABLE, f"{_place(url)} answered HTTP {error.response.status_code}: {body[:300]}"
-        ) from error
-    except TimeoutError as error:
-        raise NoAnswer(codes.UNAVAILABLE, f"nothing answers on {_place(url)} within {OPEN_SECONDS:g} s") from error
-    except SSLCertVerificationError as error:
-        raise NoAnswer(
-            codes.UNAVAILABLE,
-            f"the certificate of {_place(url)} is not trusted ({error.verify_message}): ask by a name that it has, and"
-            " name its authority's file in SSL_CERT_FILE",
-        ) from error
-    except (OSError, InvalidHandshake, EOFError) as error:
-        raise NoAnswer(
-            codes.UNAVAILABLE,
-            f"no voicebus answers on {_place(url)}: start one with `voicebus up`, or name another with --url",
-        ) from error
-
-
 def _with_query(url: str, values: dict[str, str]) -> str:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query)) | {name: value for name, value in values.items() if value}
     return urlunsplit(parts._replace(query=urlencode(query)))
-
-
-def _place(url: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(query=""))

@@ -13,7 +13,7 @@ from bus_schemas import Step
 from services.runtime import settings
 from services.runtime.errors import StartError
 
-from . import console, ports, reply_files, waterfall
+from . import console, ports, reply_files, telling, waterfall
 from .client import Client
 from .settings import CliSettings
 
@@ -32,6 +32,8 @@ class Said(Struct, frozen=True):
     seconds: float
     """From the question to the end of the answer."""
     session: str
+    first_sound: float | UnsetType = UNSET
+    """With `--stream`: from the question to the first sound of its answer."""
     trail: tuple[Step, ...] | UnsetType = UNSET
     """With `--trace`: what each stage spent, milliseconds."""
 
@@ -53,8 +55,10 @@ def run(words: argparse.Namespace) -> int:
         timeout=words.timeout,
         trace=words.trace,
         mends=MENDS,
+        stream=words.stream,
     )
-    asyncio.run(_converse(client, [wav for _, wav in questions], replies, words.json))
+    converse = _listen if words.stream else _converse
+    asyncio.run(converse(client, [wav for _, wav in questions], replies, words.json))
     return 0
 
 
@@ -66,10 +70,27 @@ async def _converse(client: Client, questions: list[bytes], replies: list[Path],
                 turn = await client.ask(question)
             seconds = round(time.monotonic() - began, 3)
             await asyncio.to_thread(reply_files.write, path, turn.wav)
-            said = Said(turn.transcription, turn.llama, str(path), seconds, client.session, turn.trail or UNSET)
+            said = Said(turn.transcription, turn.llama, str(path), seconds, client.session, trail=turn.trail or UNSET)
             print(_line(said) if as_json else _text(said), flush=True)  # noqa: T201 - the command's result
             if turn.trail and not as_json:
                 console.draw(waterfall.lines(turn.trail, seconds))
+
+
+async def _listen(client: Client, questions: list[bytes], replies: list[Path], as_json: bool) -> None:
+    """The same, told as it comes."""
+    async with client:
+        for question, path in zip(questions, replies, strict=True):
+            began = time.monotonic()
+            heard = await telling.tell(client, question, path, aloud=not as_json)
+            seconds, first = round(time.monotonic() - began, 3), heard.first_sound
+            sound = UNSET if first is None else round(first, 3)
+            said = Said(
+                heard.transcription, heard.llama, str(path), seconds, client.session, sound, heard.trail or UNSET
+            )
+            print(_line(said) if as_json else telling.end(said.transcription, path, seconds), flush=True)  # noqa: T201 - the command's result
+            if heard.trail and not as_json:
+                console.draw(waterfall.lines(heard.trail, seconds))
+                console.say(f"first sound after {first:.2f} s" if first is not None else "nothing was to be heard")
 
 
 def _default_url(wanted: CliSettings) -> str:

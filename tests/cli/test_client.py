@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bus_schemas import codes
 from services.cli import client as clients
+from services.cli import dial
 from services.cli.client import Client, NoAnswer
 
 ANSWER = '{"transcription": "a", "llama": "b"}'
@@ -101,7 +102,7 @@ async def test_an_edge_that_tells_no_trail_is_said_to_be_one(monkeypatch: pytest
 
 
 async def test_who_does_not_answer_the_handshake_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(dial, "OPEN_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = Client(f"ws://127.0.0.1:{silent.getsockname()[1]}/ws")
         with pytest.raises(NoAnswer, match=r"nothing answers on ws://127\.0\.0\.1") as error:
