@@ -101,7 +101,8 @@ class Dialogue:
             return self._report(now)
         heard = self._cut(turn, sentences)
         told = Heard(turn=turn.name, sentences=heard.sentences)
-        done = Done(True, turn.name, turn.streaming.transcription, heard.text, cancelled=True, heard=told)
+        said = " ".join(filter(None, turn.streaming.texts[: heard.sentences]))
+        done = Done(True, turn.name, turn.streaming.transcription, said, cancelled=True, heard=told)
         self._unsent.append(_Frame(done))
         report = Report(turn.name, "cancelled", seconds=now - turn.since, first_sound=turn.first_sound)
         return [*self._tell(turn), report]
