@@ -75,9 +75,10 @@ class Admission:
     async def _see(self) -> None:
         stages = {stage: await backlog.queue(self._bus, stream) for stream, stage in streams.CONSUMERS.items()}
         turns = await backlog.utterances(self._bus)
+        passed = self._clock() - self._outlook.seen
         seen = msgspec.structs.replace(self._outlook, seen=self._clock(), backlog=turns)
         for name, queue in stages.items():
-            seen = outlook.look(seen, name, queue.num_pending, queue.num_ack_pending)
+            seen = outlook.look(seen, name, queue, passed)
         self._outlook = seen
         self._asked.clear()
 

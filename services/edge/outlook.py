@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from bus_schemas import Step
 from services.runtime import shares
+from services.runtime.backlog import Queue
 from services.runtime.shares import Backlog
 
 FIRST = "stt"
@@ -14,6 +15,11 @@ FIRST = "stt"
 BEHIND = ("llm", "tts")
 WEIGHT = 0.2
 """Of the last turn in the mean of what a stage takes."""
+SLOWEST = 1 / 3
+"""Of what the places of a stage could do: a stage that does less has lost a worker, whose work another will have."""
+SEEN_WEIGHT = 0.5
+LONGEST = 3.0
+"""Seconds between two looks that tell of what was done between them: who looks no more has had nobody asking."""
 FORGET = 0.9
 """A look that finds fewer places at work may have met one between two turns: places are lost slowly."""
 
@@ -27,11 +33,19 @@ class Stage(Struct, frozen=True):
     """Events that are worked on at once, by all its workers; 0: not known, since nobody had to wait."""
     seconds: float = 0.0
     """What one takes; 0: not known."""
+    finished: int = 0
+    """Events that were settled, since the consumer was made."""
+    measured: float = 0.0
+    """Of those, how many a second while others waited; 0: not known."""
 
     @property
     def rate(self) -> float:
-        """Events a second."""
-        return max(1.0, self.places) / self.seconds if self.seconds else 0.0
+        """Events a second: what the places could do at most, or what was seen; 0: not known.
+
+        A place waits between two events, for the broker and for its machine, so it does less than it could.
+        """
+        most = max(1.0, self.places) / self.seconds if self.seconds else 0.0
+        return min(most, max(most * SLOWEST, self.measured)) if self.measured else most
 
 
 class Outlook(Struct, frozen=True):
@@ -53,12 +67,19 @@ def learn(outlook: Outlook, trail: Iterable[Step]) -> Outlook:
     return msgspec.structs.replace(outlook, stages=stages)
 
 
-def look(outlook: Outlook, name: str, waiting: int, working: int) -> Outlook:
-    """What the consumer of a stage says: *waiting* and *working* events."""
-    stage = outlook.stages.get(name, Stage())
-    places = max(float(working), stage.places * FORGET) if waiting else stage.places
-    stages = {**outlook.stages, name: msgspec.structs.replace(stage, waiting=waiting, places=places)}
-    return msgspec.structs.replace(outlook, stages=stages)
+def look(outlook: Outlook, name: str, queue: Queue, passed: float) -> Outlook:
+    """What the consumer of a stage says, *passed* seconds after the look before."""
+    stage, waiting = outlook.stages.get(name, Stage()), queue.num_pending
+    places, measured = stage.places, stage.measured
+    if waiting:
+        places = max(float(queue.num_ack_pending), stage.places * FORGET)
+    if waiting and stage.waiting and 0 < passed < LONGEST:
+        rate = (queue.finished - stage.finished) / passed
+        measured = measured + (rate - measured) * SEEN_WEIGHT if measured else rate
+    seen = msgspec.structs.replace(
+        stage, waiting=waiting, places=places, finished=queue.finished, measured=max(0.0, measured)
+    )
+    return msgspec.structs.replace(outlook, stages={**outlook.stages, name: seen})
 
 
 def wait(outlook: Outlook, origin: str, asked: Mapping[str, int], burst: int, now: float) -> float:

@@ -33,6 +33,10 @@ class _Stream(Struct, frozen=True):
     state: _State = _State()
 
 
+class _Delivered(Struct, frozen=True):
+    consumer_seq: int = 0
+
+
 class Queue(Struct, frozen=True):
     """How a consumer stands."""
 
@@ -40,6 +44,12 @@ class Queue(Struct, frozen=True):
     """Messages that nobody has been given yet."""
     num_ack_pending: int = 0
     """Messages that are being worked on."""
+    delivered: _Delivered = _Delivered()
+
+    @property
+    def finished(self) -> int:
+        """Deliveries that were settled, since the consumer was made."""
+        return self.delivered.consumer_seq - self.num_ack_pending
 
 
 async def utterances(bus: Bus) -> Backlog:

@@ -14,6 +14,7 @@ from services.edge import outlook
 from services.edge.outlook import Outlook
 from services.edge.server import Edge
 from services.edge.settings import EdgeSettings
+from services.runtime.backlog import Queue
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.shares import Backlog
 from tests.edge.asking import answering, edge, receive, speech, tone
@@ -30,7 +31,13 @@ def step(stage: str, seconds: float) -> Step:
 def busy_since(waiting: int, working: int, **turns: int) -> Outlook:
     """An outlook of time 100 where stt takes 0.5 s, and a line."""
     seen = outlook.learn(Outlook(seen=100.0, backlog=Backlog(turns)), [step("stt", 0.5), step("llm", 1.0)])
-    return outlook.look(seen, "stt", waiting, working)
+    return looked(seen, "stt", waiting, working)
+
+
+def looked(seen: Outlook, stage: str, waiting: int, working: int, delivered: int = 0) -> Outlook:
+    """A look at a stage, a second after the one before."""
+    told = {"num_pending": waiting, "num_ack_pending": working, "delivered": {"consumer_seq": delivered + working}}
+    return outlook.look(seen, stage, msgspec.convert(told, Queue), 1.0)
 
 
 def waits(seen: Outlook, origin: str, now: float = 100.0, **asked: int) -> float:
@@ -59,12 +66,23 @@ def test_another_origins_flood_is_no_reason_to_refuse() -> None:
 
 
 def test_the_lines_of_the_later_stages_count() -> None:
-    seen = outlook.look(busy_since(0, 2), "llm", 8, 2)
+    seen = looked(busy_since(0, 2), "llm", 8, 2)
     assert waits(seen, "web") == 4.0
 
 
+def test_places_that_do_less_than_they_could_are_taken_at_what_they_do() -> None:
+    """Two places of half a second could do 4 a second; 2 were seen. With none seen a worker has died: not for long."""
+    seen = busy_since(40, 2, web=42)
+    assert waits(looked(seen, "stt", 40, 2, delivered=2), "web") == 20.0
+    assert waits(looked(seen, "stt", 40, 2, delivered=9), "web") == 10.0
+    dead = looked(looked(seen, "stt", 40, 2, delivered=2), "stt", 40, 2, delivered=2)
+    for _ in range(20):
+        dead = looked(dead, "stt", 40, 2, delivered=2)
+    assert waits(dead, "web") == 30.0
+
+
 def test_nothing_is_known_before_a_turn_was_answered() -> None:
-    seen = outlook.look(Outlook(backlog=Backlog({"web": 900})), "stt", 898, 2)
+    seen = looked(Outlook(backlog=Backlog({"web": 900})), "stt", 898, 2)
     assert outlook.wait(seen, "web", {}, BURST, 0.0) == 0.0
 
 
