@@ -83,13 +83,18 @@ def look(outlook: Outlook, name: str, queue: Queue, passed: float) -> Outlook:
 
 
 def wait(outlook: Outlook, origin: str, asked: Mapping[str, int], burst: int, now: float) -> float:
-    """Seconds that a turn of *origin* would spend in lines; *asked* were asked here since the look."""
+    """Seconds that a turn of *origin* would spend in lines; *asked* were asked here since the look.
+
+    What waits before a stage comes to it too, so the slowest stage counts, for all that is before it.
+    """
     first, passed = outlook.stages.get(FIRST, Stage()), now - outlook.seen
     turns = {name: outlook.backlog.turns.get(name, 0) + asked.get(name, 0) for name in {*outlook.backlog.turns, *asked}}
     before = shares.ahead(Backlog(turns), origin, burst) - max(1.0, first.places)
-    lines = [(before, first)]
-    lines += [(stage.waiting, stage) for stage in (outlook.stages.get(name, Stage()) for name in BEHIND)]
-    return sum(max(0.0, before / stage.rate - passed) for before, stage in lines if stage.rate)
+    longest = before / first.rate if first.rate else 0.0
+    for stage in (outlook.stages.get(name, Stage()) for name in BEHIND):
+        before = max(0.0, before) + stage.waiting
+        longest = max(longest, before / stage.rate) if stage.rate else longest
+    return max(0.0, longest - passed)
 
 
 def work(outlook: Outlook) -> float:

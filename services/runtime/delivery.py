@@ -66,12 +66,19 @@ def dead(delivery: Delivery, *, origin: str, session: str, turn: str, stage: str
 @asynccontextmanager
 async def kept(delivery: Delivery, seconds: float) -> AsyncIterator[None]:
     """Tell the broker every *seconds* that the message is being worked on, for as long as this lasts."""
-    beat = asyncio.create_task(_beat(delivery, seconds), name="in-progress")
+    beats: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        beats.append(asyncio.create_task(_beat(delivery, seconds), name="in-progress"))
+
+    timer = asyncio.get_running_loop().call_later(seconds, begin)
     try:
         yield
     finally:
-        beat.cancel()
-        await asyncio.gather(beat, return_exceptions=True)
+        timer.cancel()
+        for beat in beats:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
 
 
 async def ack(delivery: Delivery) -> None:
@@ -94,6 +101,6 @@ async def term(delivery: Delivery) -> None:
 
 async def _beat(delivery: Delivery, seconds: float) -> None:
     while True:
-        await asyncio.sleep(seconds)
         with contextlib.suppress(NatsError, ConnectionError):
             await delivery.message.in_progress()
+        await asyncio.sleep(seconds)

@@ -70,6 +70,11 @@ def test_the_lines_of_the_later_stages_count() -> None:
     assert waits(seen, "web") == 4.0
 
 
+def test_what_waits_for_the_first_stage_will_wait_for_a_slower_one() -> None:
+    """40 turns on two places: in stt 10 s; but llm takes a second for each, and will have done 40 and 8 after 24 s."""
+    assert waits(looked(busy_since(40, 2, web=42), "llm", 8, 2), "web") == 24.0
+
+
 def test_places_that_do_less_than_they_could_are_taken_at_what_they_do() -> None:
     """Two places of half a second could do 4 a second; 2 were seen. With none seen a worker has died: not for long."""
     seen = busy_since(40, 2, web=42)
