@@ -44,7 +44,7 @@ class Stage(Struct, frozen=True):
 
         A place waits between two events, for the broker and for its machine, so it does less than it could.
         """
-        most = max(1.0, self.places) / self.seconds if self.seconds else 0.0
+        most = self.places / self.seconds if self.seconds else 0.0
         return min(most, max(most * SLOWEST, self.measured)) if self.measured else most
 
 
@@ -72,7 +72,9 @@ def look(outlook: Outlook, name: str, queue: Queue, passed: float) -> Outlook:
     stage, waiting = outlook.stages.get(name, Stage()), queue.num_pending
     places, measured = stage.places, stage.measured
     if waiting:
-        places = max(float(queue.num_ack_pending), stage.places * FORGET)
+        places = max(1.0, queue.num_ack_pending, stage.places * FORGET)
+    elif places:
+        places = max(places, queue.num_ack_pending)
     if waiting and stage.waiting and 0 < passed < LONGEST:
         rate = (queue.finished - stage.finished) / passed
         measured = measured + (rate - measured) * SEEN_WEIGHT if measured else rate
