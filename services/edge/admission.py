@@ -22,7 +22,7 @@ from .outlook import Outlook
 
 LOOK_SECONDS = 1.0
 """Between two looks at the lines, while turns are asked."""
-OF_ITS_TIME = 0.8
+OF_ITS_TIME = 2 / 3
 """A turn is to be expected in this part of its time: the rest is for what no mean tells."""
 SHORTEST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
