@@ -36,7 +36,7 @@ async def main() -> None:
 
 
 async def _spoken(speaker: Speaker, text: str, voice: str, language: str) -> Sound:
-    pieces = [piece async for piece in speaker.speak(text, voice, language)]
+    pieces = [piece.sound async for piece in speaker.speak(text, voice, language)]
     return Sound(np.concatenate([piece.samples for piece in pieces]), pieces[0].rate)
 
 

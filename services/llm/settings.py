@@ -51,8 +51,8 @@ class LlmSettings(Struct, frozen=True):
     """0: always the likeliest word; higher: more varied."""
     llm_context: Annotated[int, Meta(ge=256)] = 4096
     """Tokens that a conversation, the prompt and the reply may take together."""
-    llm_threads: Positive = 2
-    """llama-cpp: threads of the CPU."""
+    llm_threads: Positive = 1
+    """llama-cpp: threads of the CPU. A large model wants more; the embedded one is fastest, and cheapest, with 1."""
     llm_concurrency: Positive = 2
     """Replies written at once; for ollama the same as its OLLAMA_NUM_PARALLEL."""
     memory_turns: Annotated[int, Meta(ge=0)] = 8

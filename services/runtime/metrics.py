@@ -9,5 +9,11 @@ QUEUE = Histogram(
     "voicebus_queue_seconds", "From the broker's timestamp to the worker's hands.", ["stage"], buckets=SECONDS
 )
 SERVICE = Histogram("voicebus_service_seconds", "From the worker's hands to the settling.", ["stage"], buckets=SECONDS)
+CANCEL = Histogram(
+    "voicebus_cancel_seconds",
+    "From a cancel's receipt until the handler and its engine have stopped.",
+    ["stage"],
+    buckets=SECONDS,
+)
 RETRIES = Counter("voicebus_publish_retries_total", "Publishes that had to wait for room or for the broker.", ["stage"])
 REDELIVERIES = Counter("voicebus_redeliveries_total", "Events that were delivered before.", ["stage"])

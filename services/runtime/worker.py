@@ -17,7 +17,8 @@ delivered before  worked on alone, so that a message that kills its worker takes
                   MAX_DELIVERIES it is not worked on any more: `failed`, a dead letter.
 over its share    `Busy`: `failed busy`, before a place or the engine is asked for; more is pulled at once meanwhile.
 past its deadline `failed deadline`, without engine time.
-cancelled         dropped; who cancelled knows. A cancel saves work, it never decides.
+cancelled         dropped, and its engine stopped within a token or a piece; who cancelled knows. A cancel saves work,
+                  it never decides.
 SIGTERM           take no more, finish, give back what cannot finish in time.
 """
 
@@ -34,12 +35,13 @@ from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codes, subj
 from . import delivery, failpoint, metrics, settle
 from .alone import Room
 from .bus import Bus
-from .cancelled import Cancelled, concerns, heard
+from .cancelled import Cancelled, heard
 from .delivery import Delivery
 from .errors import Busy, Refused, Sick, Unavailable
 from .health import Readiness
 from .pull import Pull
 from .recovery import Recovery
+from .running import Running
 from .settings import Positive, Seconds
 from .stage import Stage, everybody, follow
 from .turn_away import TurnAway
@@ -80,7 +82,7 @@ class Worker:
         self._turn_away = TurnAway(bus, self._pull, stage.name)
         self._cancelled = Cancelled()
         self._holding: set[asyncio.Task[None]] = set()
-        self._running: dict[asyncio.Task[None], Event] = {}
+        self._running = Running(stage.name)
         self._waiting = 0
         self._crashed = 0
         """The message that crashed last, when nothing has gone well since."""
@@ -231,10 +233,10 @@ class Worker:
         if due <= started:
             return await settle.too_late(self._bus, held, event, self._stage.name)
         work = asyncio.create_task(self._handle(held, event, started), name=f"handle {event.turn}")
-        self._running[work] = event
         try:
-            async with asyncio.timeout(due - started) as limit:
-                await work
+            with self._running.entered(work, event):
+                async with asyncio.timeout(due - started) as limit:
+                    await work
         except asyncio.CancelledError:
             if not self._is_cancelled(held, event):
                 raise
@@ -244,8 +246,6 @@ class Worker:
             if limit.expired():
                 return await settle.too_late(self._bus, held, event, self._stage.name)
             return await self._failed(held, event, error)
-        finally:
-            del self._running[work]
         await failpoint.reach(failpoint.BEFORE_ACK)
         await delivery.ack(held)
         return "finished"
@@ -260,6 +260,7 @@ class Worker:
                 service_ms = round((self._bus.time() - started) * 1000, 1)
                 step = Step(stage=self._stage.name, worker=self._name, queue_ms=queue_ms, service_ms=service_ms)
                 await settle.publish(self._bus, follow(output, event, step), self._stage.name)
+                self._running.published()
                 await failpoint.reach(failpoint.AFTER_PUBLISH)
 
     async def _failed(self, held: Delivery, event: Event, error: Exception) -> str:
@@ -295,6 +296,4 @@ class Worker:
     async def _on_cancel(self, message: Msg) -> None:
         if (cancel := heard(message)) is not None:
             self._cancelled.add(cancel)
-            for work, event in self._running.items():
-                if concerns(cancel, event):
-                    work.cancel()
+            self._running.cancel(cancel)

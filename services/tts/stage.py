@@ -14,8 +14,8 @@ from .engines import Speaker
 async def handle(sentence: Sentence, *, speaker: Speaker, default_voice: str) -> AsyncGenerator[Speech, None]:
     """Speak a sentence under a fresh take.
 
-    What has nothing to say (a terminator, an emoji) is one empty piece. The newest piece is held back until the next
-    one is there, so that the last carries `end`.
+    What has nothing to say (a terminator, an emoji) is one empty piece. Every piece leaves as it comes; where the
+    engine did not know which is its last, an empty one carries `end`.
 
     Raises: Refused for a voice or a language that nobody here has; Unavailable.
     """
@@ -24,15 +24,14 @@ async def handle(sentence: Sentence, *, speaker: Speaker, default_voice: str) ->
     if not text:
         yield _speech(sentence, take, 0, None, end=True)
         return
-    piece = 0
-    held: Sound | None = None
-    async with aclosing(speaker.speak(text, sentence.voice or default_voice, sentence.language)) as sounds:
-        async for sound in sounds:
-            if held is not None:
-                yield _speech(sentence, take, piece, held, end=False)
-                piece += 1
-            held = sound
-    yield _speech(sentence, take, piece, held, end=True)
+    number = 0
+    async with aclosing(speaker.speak(text, sentence.voice or default_voice, sentence.language)) as pieces:
+        async for piece in pieces:
+            yield _speech(sentence, take, number, piece.sound, end=piece.end)
+            if piece.end:
+                return
+            number += 1
+    yield _speech(sentence, take, number, None, end=True)
 
 
 def _speech(sentence: Sentence, take: str, piece: int, sound: Sound | None, *, end: bool) -> Speech:

@@ -72,7 +72,7 @@ async def _record(texts: Sequence[str], language: str) -> list[bytes]:
     try:
         recorded = []
         for text in texts:
-            pieces = [piece async for piece in speaker.speak(text, "man", language)]
+            pieces = [piece.sound async for piece in speaker.speak(text, "man", language)]
             samples = np.concatenate([piece.samples for piece in pieces])
             recorded.append(wav.write(Sound(samples, pieces[0].rate)))
         return recorded

@@ -20,10 +20,9 @@ from services.llm.settings import LlmSettings, ScriptedSettings
 from services.runtime import streams
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.stage import Stage
-from services.runtime.wav import Sound
 from services.tts import engines as speakers
 from services.tts import stage as tts
-from services.tts.engines import Speaker
+from services.tts.engines import Piece, Speaker
 from services.tts.settings import TtsSettings
 from tests.edge.asking import answering, edge, receive, refused, tone
 from tests.harness import listening, wait_until
@@ -56,10 +55,10 @@ class Counting:
             self.words += 1
             yield word
 
-    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
-        async for sound in self._speaker.speak(text, voice, language):
+    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
+        async for piece in self._speaker.speak(text, voice, language):
             self.pieces += 1
-            yield sound
+            yield piece
 
     async def probe(self) -> None:
         """It can always work."""

@@ -8,7 +8,7 @@ from services.tts.engines import Speaker
 
 async def spoken(speaker: Speaker, text: str, voice: str, language: str) -> list[Sound]:
     """Every piece of *text*."""
-    return [piece async for piece in speaker.speak(text, voice, language)]
+    return [piece.sound async for piece in speaker.speak(text, voice, language)]
 
 
 def loudness(sound: Sound) -> float:

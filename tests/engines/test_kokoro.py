@@ -67,7 +67,7 @@ async def test_the_first_piece_of_a_long_text_comes_early(speaker: Speaker) -> N
     running = speaker.speak(
         "e depois disso nós fomos mais longe até a outra cidade grande do norte do país, " * 20, "man", "pt"
     )
-    first = await anext(running)
+    first = (await anext(running)).sound
     assert 3 < first.seconds < 12
     async with asyncio.timeout(1):
         await running.aclose()

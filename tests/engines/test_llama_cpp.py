@@ -4,9 +4,10 @@ import asyncio
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from services.llm.engines import Message, llama_cpp
 from services.llm.engines.llama_cpp import LlamaCpp
 from services.llm.settings import LlmSettings
 from services.runtime.errors import Refused, StartError
+from tests.harness import wait_until
 
 SETTINGS = LlmSettings(llm_max_tokens=400, llm_temperature=0, llm_context=1024, llm_concurrency=2)
 CAPITAL = (Message("system", "Answer in one short sentence."), Message("user", "What is the capital of France?"))
@@ -71,6 +73,41 @@ async def test_a_cancelled_reply_stops_too(model: LlamaCpp) -> None:
     began = time.monotonic()
     await collect(model, CAPITAL)
     assert time.monotonic() - began < 3
+
+
+class Counted:
+    """The real server, and how often it called back: for every token, and for every batch of a prompt."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.calls = 0
+
+    def handle_chat_completions(self, request: object, on_chunk: Callable[[object], bool]) -> None:
+        def count(event: object) -> bool:
+            self.calls += 1
+            return on_chunk(event)
+
+        self.server.handle_chat_completions(request, count)
+
+
+@pytest.mark.parametrize(
+    ("question", "calls"), [(STORY, 8), ((Message("user", "word " * 900),), 3)], ids=["a token", "a long prompt"]
+)
+async def test_a_cancelled_reply_stops_within_one_token_or_batch_of_the_prompt(
+    model: LlamaCpp, monkeypatch: pytest.MonkeyPatch, question: tuple[Message, ...], calls: int
+) -> None:
+    counted = Counted(model._server)
+    monkeypatch.setattr(model, "_server", counted)
+    telling = asyncio.create_task(collect(model, question))
+    await wait_until(lambda: counted.calls >= calls, "the model works")
+    before = counted.calls
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+    assert telling.cancelled()
+    stopped = counted.calls
+    assert stopped - before <= 1
+    await asyncio.sleep(0.3)
+    assert counted.calls == stopped
 
 
 async def test_a_question_longer_than_the_context_is_refused(model: LlamaCpp) -> None:

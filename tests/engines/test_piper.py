@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -63,10 +64,24 @@ async def test_closing_early_stops_soon(speaker: Speaker) -> None:
         assert await spoken(speaker, "Hello.", "man", "en")
 
 
+async def test_a_cancelled_sentence_stops_in_the_middle_of_a_piece(speaker: Speaker) -> None:
+    """Who is cancelled leaves at once, and with the thread free: a computation of seconds is not run to its end."""
+    piece = "and then we went on to another town " * 7
+    began = time.monotonic()
+    await spoken(speaker, piece, "man", "en")
+    whole = time.monotonic() - began
+    speaking = asyncio.create_task(spoken(speaker, piece, "man", "en"))
+    await asyncio.sleep(whole / 5)
+    began = time.monotonic()
+    speaking.cancel()
+    assert isinstance((await asyncio.gather(speaking, return_exceptions=True))[0], asyncio.CancelledError)
+    assert time.monotonic() - began < whole / 2
+
+
 async def test_a_text_without_any_end_is_cut(speaker: Speaker) -> None:
     """A thousand words without a full stop come piece by piece, none longer than half a minute."""
     running = speaker.speak("and then we went on " * 200, "man", "en")
-    first, second = await anext(running), await anext(running)
+    first, second = (await anext(running)).sound, (await anext(running)).sound
     await running.aclose()
     assert 3 < first.seconds < 30
     assert 3 < second.seconds < 30

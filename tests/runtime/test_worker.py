@@ -6,8 +6,10 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
+import structlog
 
 from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Transcript, codes
+from services.runtime import metrics
 from services.runtime.bus import Bus
 from services.runtime.errors import Refused, Sick
 from services.runtime.streams import TRANSCRIPT
@@ -170,6 +172,39 @@ async def test_a_cancelled_turn_stops_at_once_and_nobody_is_told(bus: Bus) -> No
         await settled(bus)
 
     assert {type(event) for event in events} == {Transcript, Cancel}
+
+
+async def test_how_long_a_cancelled_turn_took_to_stop_is_told_and_counted(bus: Bus) -> None:
+    """From the cancel's receipt to the engine's stop; nothing is published after it."""
+
+    async def writing(event: Transcript) -> AsyncGenerator[Event, None]:
+        try:
+            for n in range(1000):
+                yield Sentence(attempt="a1", n=n, text="word")
+                await asyncio.sleep(0.1)
+        finally:
+            await asyncio.sleep(0.2)  # an engine that ends its token
+
+    def stops(what: str) -> float:
+        samples = (sample for metric in metrics.CANCEL.collect() for sample in metric.samples)
+        name = f"voicebus_cancel_seconds_{what}"
+        return sum(sample.value for sample in samples if (sample.name, sample.labels) == (name, {"stage": "llm"}))
+
+    count, seconds = stops("count"), stops("sum")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(20))
+    with structlog.testing.capture_logs() as logs:
+        async with listening(bus, "voice.sentence.>") as said, working(bus, stage(writing)):
+            await bus.publish(transcript("t1"))
+            await wait_until(lambda: len(said) == 3, "three sentences are there")
+            await bus.tell(Cancel(origin="test", session="s", turn="t1"))
+            await settled(bus)
+
+    (line,) = [line for line in logs if line["event"] == "cancelled"]
+    assert (line["turn"], line["stage"]) == ("t1", "llm")
+    assert 200 <= line["stop_ms"] < 2000
+    assert line["published"] == len(said) <= 4
+    assert stops("count") == count + 1
+    assert 0.2 <= stops("sum") - seconds < 2
 
 
 async def test_a_cancel_of_another_session_stops_nothing(bus: Bus) -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from bus_schemas import Sentence, Speech, codes
+from services.edge.answer import Answer, Assembly
 from services.runtime import wav
 from services.runtime.errors import Refused, SettingsError
 from services.runtime.wav import Sound, WavLimits
 from services.tts import engines
-from services.tts.engines import Speaker
+from services.tts.engines import Piece, Speaker
 from services.tts.settings import TtsSettings
 from services.tts.stage import handle
 
@@ -77,6 +78,26 @@ async def test_an_engine_with_nothing_to_give_still_ends_the_take() -> None:
     assert (speech.piece, speech.end, speech.wav) == (0, True, b"")
 
 
+async def test_a_piece_leaves_before_the_next_is_spoken_and_the_whole_is_assembled() -> None:
+    """An engine that does not know which piece is its last gives the first at once, and an empty one ends the take."""
+    pieces = Pieces(3)
+    running = handle(Sentence(n=0, text="Hello.", last=True), speaker=pieces, default_voice="man")
+    speeches = [await anext(running)]
+    assert (pieces.given, speeches[0].end) == (1, False)
+    speeches += [speech async for speech in running]
+    assert [(speech.piece, speech.end, bool(speech.wav)) for speech in speeches] == [
+        (0, False, True),
+        (1, False, True),
+        (2, False, True),
+        (3, True, False),
+    ]
+    assembly = Assembly()
+    *none, answer = [assembly.add(speech) for speech in reversed(speeches)]
+    assert none == [None] * 3
+    assert isinstance(answer, Answer)
+    assert len(wav.read(wav.join(answer.wavs, 1_000_000), WavLimits()).samples) == 300
+
+
 async def test_an_unknown_voice_is_refused(speaker: Speaker) -> None:
     """The sender's voice is checked before the engine works."""
     with pytest.raises(Refused, match="there are man, woman") as refused:
@@ -99,7 +120,7 @@ async def test_closing_the_stage_closes_the_engine() -> None:
     assert not (await anext(running)).end
     await running.aclose()
     assert pieces.closed
-    assert pieces.given == 2
+    assert pieces.given == 1
 
 
 def test_xtts_is_refused_with_a_clear_sentence() -> None:
@@ -117,12 +138,12 @@ class Pieces:
         self.closed = False
         self.asked: list[tuple[str, str, str]] = []
 
-    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
+    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
         self.asked.append((text, voice, language))
         try:
             for _ in range(self.count):
                 self.given += 1
-                yield Sound(np.ones(100, dtype=np.int16), 8_000)
+                yield Piece(Sound(np.ones(100, dtype=np.int16), 8_000))
         finally:
             self.closed = True
 

@@ -20,7 +20,7 @@ class LanguageModel(Protocol):
     """Text to text. It never blocks the event loop."""
 
     def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Stream the reply's text as it is written. Closing the generator stops the model within a token.
+        """Stream the reply's text as it is written. Who closes the generator, or is cancelled, has stopped the model.
 
         Raises: Unavailable; Refused.
         """

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from msgspec import Struct
+
 from services.runtime.errors import SettingsError
 from services.runtime.wav import Sound
 
@@ -10,11 +12,19 @@ from .. import voices
 from ..settings import TtsSettings, engine
 
 
+class Piece(Struct, frozen=True):
+    """Some of a sentence's sound."""
+
+    sound: Sound
+    end: bool = False
+    """Nothing follows. An engine that finds out only afterwards just ends, without."""
+
+
 class Speaker(Protocol):
     """Text to speech. It never blocks the event loop."""
 
-    def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
-        """Speak one sentence in pieces, in order. Closing the generator stops the engine within a piece.
+    def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
+        """Speak one sentence in pieces, in order. Who closes the generator, or is cancelled, has stopped the engine.
 
         *voice* is a name of `audios/voices.toml`; *language* is ISO 639-1, empty for the voice's own.
 

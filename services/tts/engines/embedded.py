@@ -13,6 +13,7 @@ from services.runtime.wav import Sound
 from .. import voices
 from ..settings import TtsSettings
 from ..voices import Voices
+from . import Piece
 
 try:
     from .kokoro import Kokoro
@@ -53,7 +54,7 @@ class Embedded:
         self._presets = presets
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="tts")
 
-    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
+    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
         """Speak part by part. Raises: Refused."""
         cast = voices.cast(self._catalogue, voice, language)
         if cast.name != voice:
@@ -61,10 +62,11 @@ class Embedded:
         preset = self._presets[cast.preset, cast.language]
         stop = Stop()
         try:
-            for part in await self._run(preset.parts, text):
-                sound = await self._run(preset.sound, part, stop)
+            parts = await self._run(stop, preset.parts, text)
+            for number, part in enumerate(parts, start=1):
+                sound = await self._run(stop, preset.sound, part, stop)
                 if len(sound.samples):
-                    yield sound
+                    yield Piece(sound, end=number == len(parts))
         finally:
             stop.set()
 
@@ -75,8 +77,16 @@ class Embedded:
         """End the threads; whoever closes has closed the generators before."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
-    async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
+    async def _run(self, stop: Stop, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run *work* in a thread; who is cancelled meanwhile leaves with the thread free again."""
+        job = self._pool.submit(work, *args, **kwargs)
+        try:
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            stop.set()
+            if not job.cancel():
+                await asyncio.gather(asyncio.wrap_future(job), return_exceptions=True)
+            raise
 
 
 def load(settings: TtsSettings, catalogue: Voices) -> Embedded:

@@ -11,6 +11,7 @@ from services.runtime.wav import Sound
 from .. import voices
 from ..settings import TtsSettings
 from ..voices import Voices
+from . import Piece
 
 RATE = 24_000
 WORDS_PER_PIECE = 8
@@ -28,13 +29,13 @@ class Scripted:
         self._words_per_second = settings.scripted_tts_words_per_second
         self._service_s = settings.scripted_tts_ms / 1000
 
-    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
+    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
         """Every language is spoken. Raises: Refused for an unknown voice."""
         voices.find(self._catalogue, voice)
         sounds = tones(text, self._words_per_second)
-        for sound in sounds:
+        for number, sound in enumerate(sounds, start=1):
             await asyncio.sleep(self._service_s / len(sounds))
-            yield sound
+            yield Piece(sound, end=number == len(sounds))
 
     async def probe(self) -> None:
         """There is nothing that could be away."""
