@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import results
+from .growth import page as growth
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 HEAD = """\
@@ -17,7 +18,7 @@ Section = Callable[[Path, Path], str]
 """Takes the folder of results and the folder for charts; gives the section as Markdown, with links to its charts as
 `performance/NAME.svg`, or nothing when there are no results."""
 
-SECTIONS: tuple[Section, ...] = ()
+SECTIONS: tuple[Section, ...] = (growth.section,)
 """In the order of the page: a new bench adds its own."""
 
 
