@@ -42,6 +42,12 @@ lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--
 	@$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
 	@echo setuptools | $(LOCK) - -o requirements/build.lock
 	@for wanted in requirements/bench-*.in; do $(LOCK) $$wanted -c requirements/test.lock -o $${wanted%.in}.lock || exit 1; done
+	@set -e; for image in edge: stt:stt,stt-weights stt-cuda:stt,stt-weights,stt-cuda llm:llm llm-embedded:llm,llm-embedded tts:tts; do \
+		$(LOCK) pyproject.toml $$(echo $${image#*:} | tr , '\n' | sed 's/./--extra &/') -c requirements/test.lock \
+			-o requirements/image-$${image%%:*}.lock; \
+	done
+	@$(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) pyproject.toml --extra tts --extra xtts \
+		-c requirements/test.lock -o requirements/image-xtts.lock # torch with CUDA is for this platform alone
 	@echo "requirements/*.lock are written; make test installs and tries them"
 
 clean: ## remove .venv, its installer and the caches (the data of the broker stays)

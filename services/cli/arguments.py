@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 SERVICES = {
     "edge": "the WebSocket server",
@@ -41,6 +42,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         command(name, f"run one service, {what}, on the broker of NATS_URL")
     command("setup", "make the streams on the broker of NATS_URL, and tell what stands there differently")
     _json(command("config", "show the settings in force, and which engines run and why"))
+    ready = command("ready", "tell whether a service on this machine is ready; the health check of its container")
+    ready.add_argument("service", nargs="?", default="worker", choices=("edge", "worker"), help="default: worker")
+    passwords = command("passwords", "make the passwords of the broker's roles, where they are missing")
+    passwords.add_argument("folder", type=Path, metavar="FOLDER", help="each role has its own folder in it")
     _dead(command("dead", "look at the messages that were given up; put them back, or drop them"))
     _json(command("doctor", "check what is installed, reachable and loadable, and say what to do about the rest"))
     return parser.parse_args(argv)

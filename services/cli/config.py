@@ -1,5 +1,6 @@
 """`voicebus config`: the settings in force, secrets masked, and which engines run and why."""
 
+import argparse
 from collections.abc import Mapping
 from typing import cast
 
@@ -25,7 +26,7 @@ class Engine(Struct, frozen=True):
     why: str
 
 
-def run(*, as_json: bool) -> int:
+def run(words: argparse.Namespace) -> int:
     """Print what is in force.
 
     Raises: SettingsError.
@@ -33,7 +34,7 @@ def run(*, as_json: bool) -> int:
     loaded = everything.load()
     engines = chosen(loaded)
     values = {name: dict(settings.describe(each)) for name, each in loaded.items()}
-    if as_json:
+    if words.json:
         print(msgspec.json.encode({"engines": engines, "settings": values}).decode())  # noqa: T201
     else:
         _draw(engines, values)

@@ -1,5 +1,6 @@
 """`voicebus demo`: run everything, ask the shipped question, show the answer."""
 
+import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ ASK_SECONDS = 300.0
 INTERRUPTED = 130
 
 
-def run() -> int:
+def run(words: argparse.Namespace) -> int:
     """Ask, print one JSON line, write the reply; on a terminal stay up until a signal.
 
     Raises: VoicebusError.

@@ -1,5 +1,6 @@
 """`voicebus doctor`: what is installed, reachable and loadable, and what to do about what is not."""
 
+import argparse
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import cast
@@ -25,11 +26,11 @@ SILENT = 50
 """The log's highest level: what an engine logs while it loads would be told twice."""
 
 
-def run(*, as_json: bool) -> int:
+def run(words: argparse.Namespace) -> int:
     """Look at everything; 1 when something that is needed is missing."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(SILENT))
     findings = asyncio.run(_all())
-    if as_json:
+    if words.json:
         print(msgspec.json.encode(findings).decode())  # noqa: T201 - the command's result
     else:
         _draw(findings)

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 a wrong word or a bad setting, 130 interrupted.
 """
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -29,38 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: argparse.Namespace) -> int:
-    # Imports are made where they are needed: `voicebus --version` answers before the first of them is loaded.
-    match words.command:
-        case "up":
-            from . import up
-
-            return up.run()
-        case "demo":
-            from . import demo
-
-            return demo.run()
-        case "say":
-            from . import say
-
-            return say.run(words)
-        case "setup":
-            from . import setup
-
-            return setup.run()
-        case "config":
-            from . import config
-
-            return config.run(as_json=words.json)
-        case "dead":
-            from . import dead
-
-            return dead.run(words)
-        case "doctor":
-            from . import doctor
-
-            return doctor.run(as_json=words.json)
-        case service:
-            os.execv(sys.executable, [sys.executable, "-m", f"services.{service}"])
+    """Run the module of the command, which is imported only now: `--version` answers before anything heavy loads."""
+    if words.command in arguments.SERVICES:
+        os.execv(sys.executable, [sys.executable, "-m", f"services.{words.command}"])
+    command = importlib.import_module(f".{words.command}", __package__)
+    return int(command.run(words))
 
 
 def _told(error: Exception) -> int:

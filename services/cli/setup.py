@@ -1,5 +1,6 @@
 """`voicebus setup`: make the streams that are missing on a broker, tell what stands there differently."""
 
+import argparse
 import asyncio
 
 from services.runtime import log, settings
@@ -7,7 +8,7 @@ from services.runtime import log, settings
 from . import console, stack
 
 
-def run() -> int:
+def run(words: argparse.Namespace) -> int:
     """Make the streams on the broker of NATS_URL; what stands differently is left as it is.
 
     Raises: StartError, SettingsError.

@@ -1,5 +1,6 @@
 """`voicebus up`: the whole pipeline on this machine, until it is told to stop."""
 
+import argparse
 import asyncio
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from . import console, everything, folder, ports, signals, stack
 from .settings import CliSettings
 
 
-def run() -> int:
+def run(words: argparse.Namespace) -> int:
     """Start everything, say one line when it is ready, stop everything at a signal.
 
     Raises: VoicebusError.

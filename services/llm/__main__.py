@@ -8,15 +8,21 @@ from functools import partial
 
 import structlog
 from nats.errors import Error as NatsError
+from nats.js.kv import KeyValue
 
 from services.runtime import serve, streams
 from services.runtime.bus import Bus
 from services.runtime.errors import StartError
+from services.runtime.heed import heed_cancel
 from services.runtime.stage import Stage
 
 from . import engines, settings, stage
 from .memory import Memory
 from .settings import LlmSettings
+
+BUCKET_SECONDS = 30.0
+"""How long llm waits for its bucket when it starts."""
+LOOK_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -41,11 +47,26 @@ async def open_stage(wanted: LlmSettings, bus: Bus) -> AsyncIterator[Stage]:
 
 
 async def _memory(wanted: LlmSettings, bus: Bus) -> Memory:
+    """The bucket of conversations; `voicebus setup` may still be making it. Raises: StartError."""
     try:
-        bucket = await bus.jetstream.key_value(streams.MEMORY)
+        async with asyncio.timeout(BUCKET_SECONDS):
+            while True:
+                bucket = await _bucket(bus)
+                if bucket is not None:
+                    return Memory(bucket, turns=wanted.memory_turns, seconds=wanted.memory_seconds)
+                await asyncio.sleep(LOOK_SECONDS)
+    except TimeoutError:
+        raise StartError(f"the broker has no bucket {streams.MEMORY}; run `voicebus setup`") from None
+
+
+async def _bucket(bus: Bus) -> KeyValue | None:
+    try:
+        return await bus.jetstream.key_value(streams.MEMORY)
     except NatsError as error:
-        raise StartError(f"the broker has no bucket {streams.MEMORY} ({error}); run `voicebus setup`") from error
-    return Memory(bucket, turns=wanted.memory_turns, seconds=wanted.memory_seconds)
+        log.warning("bucket_missing", bucket=streams.MEMORY, error=repr(error), advice="run `voicebus setup`")
+        return None
+    finally:
+        heed_cancel()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The settings of llm."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from services.runtime.serve import RuntimeSettings
 from services.runtime.settings import Positive, Seconds
@@ -35,6 +37,9 @@ class LlmSettings(Struct, frozen=True):
     """ollama, llama-cpp (in process) or scripted; empty: ollama when LLAMA_ENDPOINT is set, otherwise llama-cpp."""
     llama_endpoint: str = ""
     """Where Ollama listens, such as http://localhost:11434."""
+    llama_loopback_host: str = ""
+    """The host that a loopback LLAMA_ENDPOINT stands for; a container has nothing on its own loopback, and
+    docker-compose.yml says its Ollama. Empty: this machine."""
     llama_model: str = ""
     """ollama: the name of a model, as `ollama list` shows it. llama-cpp: a .gguf file; empty: the SmolLM2 of PyPI."""
     llama_silence_seconds: Seconds = 60.0
@@ -61,6 +66,18 @@ class LlmSettings(Struct, frozen=True):
     """How long a turn is remembered."""
     scripted: ScriptedSettings = ScriptedSettings()
     """What the scripted engine answers."""
+
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def reached(settings: LlmSettings) -> LlmSettings:
+    """The settings with LLAMA_LOOPBACK_HOST in the place of a loopback LLAMA_ENDPOINT."""
+    parts = urlsplit(settings.llama_endpoint)
+    if not settings.llama_loopback_host or parts.hostname not in LOOPBACK:
+        return settings
+    port = f":{parts.port}" if parts.port else ""
+    return replace(settings, llama_endpoint=urlunsplit(parts._replace(netloc=f"{settings.llama_loopback_host}{port}")))
 
 
 def engine(settings: LlmSettings) -> tuple[Literal["ollama", "llama-cpp", "scripted"], str]:

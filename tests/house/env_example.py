@@ -13,6 +13,22 @@ from services.cli import everything
 from services.runtime import settings
 from services.runtime.serve import RuntimeSettings
 
+
+class ComposeSettings(Struct, frozen=True):
+    """What docker-compose.yml itself reads, beside the settings of the services."""
+
+    publish_address: str = "127.0.0.1"
+    """The address of this machine where others reach the edge; 0.0.0.0: from everywhere. Set API_KEYS first."""
+    voicebus_image: str = "voicebus"
+    """The name of the images; one of a registry, such as docker.io/somebody/voicebus, is pulled instead of built."""
+    voicebus_tag: str = "latest"
+    """The version in the images' tags: latest stands for latest-edge, latest-stt and so on."""
+    nats_tag: str = "2.15-alpine"
+    """The tag of the broker's image."""
+    ollama_tag: str = "0.20.3"
+    """The tag of Ollama's image."""
+
+
 PATH = Path(__file__).resolve().parents[2] / ".env.example"
 WIDTH = 118
 HEAD = """\
@@ -22,7 +38,7 @@ HEAD = """\
 """
 KNOWN = "The names of the program before voicebus"
 OLD_NAMES = ("PORT", "LLAMA_MODEL", "LLAMA_ENDPOINT", "WHISPER_MODEL", "WHISPER_DEVICE", "DEBUG_MODE", "VOICE_NAME")
-KINDS: tuple[type[Struct], ...] = (*everything.KINDS.values(), RuntimeSettings)
+KINDS: tuple[type[Struct], ...] = (*everything.KINDS.values(), RuntimeSettings, ComposeSettings)
 SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("voicebus up, demo and say", everything.KINDS["up"]),
     ("Every service: the broker, logs, health, work", RuntimeSettings),
@@ -30,6 +46,7 @@ SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("stt: speech to text", everything.KINDS["stt"]),
     ("llm: the language model", everything.KINDS["llm"]),
     ("tts: text to speech", everything.KINDS["tts"]),
+    ("docker-compose.yml", ComposeSettings),
     ("voicebus setup: the streams (up and demo make them too)", everything.KINDS["setup"]),
 )
 

@@ -7,7 +7,7 @@ import pytest
 from services.llm import engines
 from services.llm.engines import Message
 from services.llm.engines.scripted import Scripted
-from services.llm.settings import LlmSettings, ScriptedSettings, engine
+from services.llm.settings import LlmSettings, ScriptedSettings, engine, reached
 from services.runtime import settings
 from services.runtime.errors import SettingsError
 
@@ -27,6 +27,19 @@ def test_the_engine_follows_from_the_environment_and_says_why(
     name, why = engine(settings.load(LlmSettings, environment))
     assert name == expected
     assert reason in why
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reaches"),
+    [
+        ("http://localhost:11434", "http://ollama:11434"),
+        ("http://127.0.0.1:1234", "http://ollama:1234"),
+        ("http://gpu.example:11434", "http://gpu.example:11434"),
+    ],
+)
+def test_in_a_container_a_loopback_endpoint_means_the_host_that_is_named(endpoint: str, reaches: str) -> None:
+    assert reached(LlmSettings(llama_endpoint=endpoint, llama_loopback_host="ollama")).llama_endpoint == reaches
+    assert reached(LlmSettings(llama_endpoint=endpoint)).llama_endpoint == endpoint
 
 
 def test_wrong_settings_are_all_named_at_once() -> None:

@@ -10,7 +10,7 @@ import httpx
 import ollama
 import structlog
 
-from services.llm.settings import LlmSettings
+from services.llm.settings import LlmSettings, reached
 from services.runtime.errors import StartError, Unavailable
 
 from . import Message
@@ -67,6 +67,7 @@ def load(settings: LlmSettings) -> Ollama:
 
     Raises: StartError when no model is named, or the server does not have it.
     """
+    settings = reached(settings)
     if not settings.llama_model:
         raise StartError("LLAMA_MODEL is empty; name a model of the Ollama server, as `ollama list` shows it")
     client = ollama.Client(settings.llama_endpoint or None, timeout=_timeout(settings))
@@ -86,6 +87,7 @@ def load(settings: LlmSettings) -> Ollama:
 
 def connect(settings: LlmSettings) -> Ollama:
     """The engine, whatever state its server is in."""
+    settings = reached(settings)
     return Ollama(ollama.AsyncClient(settings.llama_endpoint or None, timeout=_timeout(settings)), settings)
 
 
