@@ -12,29 +12,38 @@ class Room:
         self._places = places
         self._inside = 0
         self._alone_waiting = 0
-        self._changed = asyncio.Condition()
+        self._waiting: list[asyncio.Future[None]] = []
 
     @asynccontextmanager
     async def enter(self, *, alone: bool) -> AsyncIterator[None]:
         """Work inside; *alone* is served before those who would come in together."""
         taken = self._places if alone else 1
-        async with self._changed:
-            self._alone_waiting += alone
-            try:
-                await self._changed.wait_for(lambda: self._fits(taken, alone))
-            finally:
-                self._alone_waiting -= alone
-            self._inside += taken
+        self._alone_waiting += alone
+        try:
+            while not self._fits(taken, alone):
+                await self._change()
+        except asyncio.CancelledError:
+            self._tell()  # who waited for this one to be alone need not wait any more
+            raise
+        finally:
+            self._alone_waiting -= alone
+        self._inside += taken
         try:
             yield
         finally:
-            # Not behind the lock: an exit that could be cancelled would keep its place for ever.
             self._inside -= taken
-            await asyncio.shield(self._tell())
+            self._tell()
 
     def _fits(self, taken: int, alone: bool) -> bool:
         return self._inside + taken <= self._places and (alone or not self._alone_waiting)
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    async def _change(self) -> None:
+        change = asyncio.get_running_loop().create_future()
+        self._waiting.append(change)
+        await change
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)

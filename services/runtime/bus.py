@@ -24,6 +24,7 @@ from bus_schemas.codec import Message
 
 from . import access
 from .access import BusSettings as BusSettings
+from .confirm import Confirmations
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
 from .heed import heed_cancel
 from .watch import abort, address, watch
@@ -55,6 +56,7 @@ class Bus:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
+        self._confirmations = Confirmations(client)
         self.skew = 0.0
         """Seconds that the broker's clock is ahead of this machine's."""
         self.last_error = ""
@@ -80,8 +82,9 @@ class Bus:
             raise Unavailable("the broker is away; the connection is being made again")
         self._check_size(message)
         try:
-            headers = dict(message.headers) or None
-            stored = await self.jetstream.publish(message.subject, message.payload, headers=headers)
+            stored = await self._confirmations.publish(
+                message.subject, message.payload, message.headers, PUBLISH_SECONDS
+            )
         except NoStreamResponseError as error:
             raise Unavailable(f"no stream takes {message.subject}; run `voicebus setup`") from error
         except APIError as error:
@@ -90,7 +93,7 @@ class Bus:
             if error.err_code in TOO_LARGE:
                 raise Refused(codes.TOO_LARGE, f"the stream does not take it: {error.description}") from error
             raise Unavailable(f"the broker refused {message.subject}: {error.description}") from error
-        except (NatsError, TimeoutError, ConnectionError) as error:
+        except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
             raise Unavailable(f"the broker did not confirm {message.subject}: {error!r}") from error
         finally:
             heed_cancel()

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +12,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from bus_schemas import Dead, Event, codec
+
+SHORT_REPLY = 9
+"""Tokens of an ack subject without a domain."""
 
 
 class Delivery(Struct, frozen=True):
@@ -28,9 +32,14 @@ class Delivery(Struct, frozen=True):
 
 
 def of(message: Msg) -> Delivery:
-    """What the broker says of *message*."""
-    told = message.metadata
-    return Delivery(message, told.sequence.stream, told.num_delivered, told.timestamp.timestamp(), told.num_pending)
+    """What the broker says of *message*.
+
+    Its reply subject is `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<n>.<nanoseconds>.<pending>`; since NATS
+    2.2 `<domain>.<account>` may stand before the stream, and then a random token at the end.
+    """
+    told = message.reply.split(".")
+    first = 4 if len(told) == SHORT_REPLY else 6
+    return Delivery(message, int(told[first + 1]), int(told[first]), int(told[first + 3]) / 1e9, int(told[first + 4]))
 
 
 def event(delivery: Delivery) -> Event:
@@ -64,21 +73,14 @@ def dead(delivery: Delivery, *, origin: str, session: str, turn: str, stage: str
 
 
 @asynccontextmanager
-async def kept(delivery: Delivery, seconds: float) -> AsyncIterator[None]:
-    """Tell the broker every *seconds* that the message is being worked on, for as long as this lasts."""
-    beats: list[asyncio.Task[None]] = []
-
-    def begin() -> None:
-        beats.append(asyncio.create_task(_beat(delivery, seconds), name="in-progress"))
-
-    timer = asyncio.get_running_loop().call_later(seconds, begin)
+async def kept(held: Mapping[Any, Delivery], seconds: float) -> AsyncIterator[None]:
+    """Tell the broker every *seconds* that what is in *held* then is being worked on, for as long as this lasts."""
+    beat = asyncio.create_task(_beat(held, seconds), name="in-progress")
     try:
         yield
     finally:
-        timer.cancel()
-        for beat in beats:
-            beat.cancel()
-            await asyncio.gather(beat, return_exceptions=True)
+        beat.cancel()
+        await asyncio.gather(beat, return_exceptions=True)
 
 
 async def ack(delivery: Delivery) -> None:
@@ -99,8 +101,10 @@ async def term(delivery: Delivery) -> None:
         await delivery.message.term()
 
 
-async def _beat(delivery: Delivery, seconds: float) -> None:
+async def _beat(held: Mapping[Any, Delivery], seconds: float) -> None:
     while True:
-        with contextlib.suppress(NatsError, ConnectionError):
-            await delivery.message.in_progress()
         await asyncio.sleep(seconds)
+        for delivery in tuple(held.values()):
+            with contextlib.suppress(NatsError, ConnectionError):
+                if not delivery.message.is_acked:
+                    await delivery.message.in_progress()

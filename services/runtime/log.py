@@ -1,9 +1,11 @@
 """Structured logs: coloured lines on a terminal, JSON off it; always on stderr, never a transcript at INFO."""
 
+import json
 import logging
 import sys
 from typing import Literal
 
+import msgspec
 import structlog
 from msgspec import Struct
 from structlog.dev import plain_traceback
@@ -49,4 +51,12 @@ def _renderers(console: bool) -> list[Processor]:
     """What makes a line of an event. A traceback shows no variables: they hold what was said, and secrets."""
     if console:
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+
+
+def _json(line: object, **_: object) -> str:
+    """What JSON has no form for is shown as Python shows it."""
+    try:
+        return msgspec.json.encode(line, enc_hook=repr).decode()
+    except UnicodeError:  # half a character: the slower writer escapes it
+        return json.dumps(line, default=repr)

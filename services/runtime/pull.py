@@ -96,7 +96,8 @@ class Pull:
     def give_credit(self, credit: int) -> None:
         """Set how many messages may be held at once, and none beyond them."""
         self._credit, self._ahead = credit, 0
-        self._wake.set()
+        if self._wants():
+            self._wake.set()
 
     def hurry(self, hurry: bool) -> None:
         """Set whether more than the credit is held, because what comes costs no work."""
@@ -107,7 +108,8 @@ class Pull:
     def release(self) -> None:
         """One message that was taken is settled."""
         self._held -= 1
-        self._wake.set()
+        if self._wants():
+            self._wake.set()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -137,16 +139,19 @@ class Pull:
             return
         if self._silent() or self._stale or self._subscription is None:
             await self._new_inbox()
-        most = self._credit + self._ahead
-        want = most - self._asked - self._held
-        if want < max(1, most // 2) and self._asked:
-            return
-        if want > 0 and self._subscription is not None:
+        if self._wants() and self._subscription is not None:
+            want = self._credit + self._ahead - self._asked - self._held
             request = _Request(want, int(EXPIRES_SECONDS * 1e9), int(HEARTBEAT_SECONDS * 1e9))
             if self._ahead:
                 request = _Request(want, int(AHEAD_EXPIRES_SECONDS * 1e9), int(AHEAD_EXPIRES_SECONDS * 1e9 / 4))
             self._asked += want
             await self._bus.client.publish(self._subject, msgspec.json.encode(request), self._subscription.subject)
+
+    def _wants(self) -> bool:
+        """Whether another request is worth its cost: for half the credit, or when nothing is asked for any more."""
+        most = self._credit + self._ahead
+        want = most - self._asked - self._held
+        return want >= max(1, most // 2) if self._asked else want > 0
 
     def _silent(self) -> bool:
         return self._asked > 0 and time.monotonic() - self._heard > 2 * HEARTBEAT_SECONDS

@@ -81,7 +81,7 @@ class Worker:
         self._pull = Pull(bus, stage.stream, stage.name, 1, self._take)
         self._turn_away = TurnAway(bus, self._pull, stage.name)
         self._cancelled = Cancelled()
-        self._holding: set[asyncio.Task[None]] = set()
+        self._holding: dict[asyncio.Task[None], Delivery] = {}
         self._running = Running(stage.name)
         self._waiting = 0
         self._crashed = 0
@@ -89,6 +89,7 @@ class Worker:
         self._sick: Sick | None = None
         self._stop = asyncio.Event()
         self._recovery = Recovery(stage.probe, self._pull, readiness)
+        self._log = log.bind(stage=stage.name)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until *stopping*, then drain.
@@ -96,7 +97,7 @@ class Worker:
         Raises: Sick when this process should not go on.
         """
         cancels = await self._bus.client.subscribe(subjects.every(Cancel), cb=self._on_cancel)
-        async with asyncio.TaskGroup() as group, self._pull:
+        async with asyncio.TaskGroup() as group, self._pull, delivery.kept(self._holding, self._settings.ack_wait / 3):
             self._group = group
             watch = group.create_task(self._watch(stopping), name="worker-watch")
             await self._stop.wait()
@@ -130,9 +131,10 @@ class Worker:
         self._recovery.stop()
 
     def _take(self, message: Msg) -> None:
-        task = self._group.create_task(self._hold(delivery.of(message)), name=f"{self._stage.name} {message.subject}")
-        self._holding.add(task)
-        task.add_done_callback(self._holding.discard)
+        held = delivery.of(message)
+        task = self._group.create_task(self._hold(held), name=message.subject)
+        self._holding[task] = held
+        task.add_done_callback(self._holding.__delitem__)
 
     async def _hold(self, held: Delivery) -> None:
         """Keep a message from its delivery to its settling."""
@@ -143,8 +145,7 @@ class Worker:
             if self._stop.is_set():
                 await delivery.nak(held, 0)
                 return
-            async with delivery.kept(held, self._settings.ack_wait / 3):
-                outcome = await self._work(held)
+            outcome = await self._work(held)
             metrics.EVENTS.labels(self._stage.name, outcome).inc()
             if held.deliveries == 1 and outcome != "busy":
                 self._pull.give_credit(self._stage.credit)
@@ -215,9 +216,8 @@ class Worker:
 
     def _report(self, event: Event, outcome: str, seconds: float) -> None:
         metrics.SERVICE.labels(self._stage.name).observe(seconds)
-        log.info(
+        self._log.info(
             "event_handled",
-            stage=self._stage.name,
             outcome=outcome,
             origin=event.origin,
             session=event.session,

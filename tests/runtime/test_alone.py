@@ -36,6 +36,19 @@ async def test_who_is_cancelled_while_waiting_leaves_no_place_taken() -> None:
         await _enter(room)
 
 
-async def _enter(room: Room) -> None:
-    async with room.enter(alone=True):
+async def _enter(room: Room, alone: bool = True) -> None:
+    async with room.enter(alone=alone):
         pass
+
+
+async def test_who_gives_up_being_alone_lets_the_others_in() -> None:
+    room = Room(2)
+    async with room.enter(alone=False):
+        alone = asyncio.create_task(_enter(room))
+        await asyncio.sleep(0)
+        together = asyncio.create_task(_enter(room, alone=False))
+        await asyncio.sleep(0)
+        assert not together.done()
+        alone.cancel()
+        async with asyncio.timeout(1):
+            await together

@@ -1,0 +1,77 @@
+"""Publishing with the broker's confirmation, over one inbox for all that this connection publishes.
+
+nats-py's own `js.publish` waits with `asyncio.wait_for`, makes a random name for every answer and reads it into a
+dataclass: together a fifth of what a worker spends on a message that costs no engine time.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import APIError, NoStreamResponseError
+
+from bus_schemas import codec
+
+NOBODY = "503"
+
+
+class _Error(Struct, frozen=True):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Stored(Struct, frozen=True):
+    """What the broker says of a message that was published to a stream."""
+
+    duplicate: bool = False
+    """It was there already, by its id."""
+    error: _Error | None = None
+
+
+_decoder = msgspec.json.Decoder(Stored)
+
+
+class Confirmations:
+    """The answers that one connection waits for."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._inbox = ""
+        self._number = 0
+        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+
+    async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str], seconds: float) -> Stored:
+        """Publish, and wait for the answer.
+
+        Raises: TimeoutError; NoStreamResponseError; APIError; as the client's own `publish`; msgspec.DecodeError.
+        """
+        if not self._inbox:
+            self._inbox = self._client.new_inbox()  # before the wait: the next one must not subscribe again
+            await self._client.subscribe(f"{self._inbox}.*", cb=self._on_answer)
+        self._number += 1
+        name = f"{self._number:x}"
+        answer = self._waiting[name] = asyncio.get_running_loop().create_future()
+        try:
+            await self._client.publish(subject, payload, f"{self._inbox}.{name}", dict(headers) or None)
+            async with asyncio.timeout(seconds):
+                return _stored(await answer)
+        finally:
+            del self._waiting[name]
+
+    async def _on_answer(self, message: Msg) -> None:
+        answer = self._waiting.get(message.subject.rpartition(".")[2])
+        if answer is not None and not answer.done():
+            answer.set_result(message)
+
+
+def _stored(message: Msg) -> Stored:
+    if not message.data and codec.plain(message.headers).get("Status") == NOBODY:
+        raise NoStreamResponseError
+    stored = _decoder.decode(message.data)
+    if stored.error is not None:
+        raise APIError(code=stored.error.code, err_code=stored.error.err_code, description=stored.error.description)
+    return stored
