@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import results
+from .bus import report as bus
 from .growth import page as growth
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -18,7 +19,7 @@ Section = Callable[[Path, Path], str]
 """Takes the folder of results and the folder for charts; gives the section as Markdown, with links to its charts as
 `performance/NAME.svg`, or nothing when there are no results."""
 
-SECTIONS: tuple[Section, ...] = (growth.section,)
+SECTIONS: tuple[Section, ...] = (bus.section, growth.section)
 """In the order of the page: a new bench adds its own."""
 
 

@@ -1,0 +1,46 @@
+"""A stage written with nats-py alone: `python -m benchmarks.bus.raw_stage STAGE URL`.
+
+It fetches as many messages as it has free slots, publishes with a message id, waits for the PubAck, then acks.
+It knows no event, no deadline, no cancel, no retry: what any chain with these guarantees has to pay.
+"""
+
+import asyncio
+import sys
+
+import nats
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NothingCame
+
+from . import chain, loop
+
+FETCH_SECONDS = 5.0
+
+
+async def work(stage: str, url: str) -> None:
+    """Work until killed."""
+    client = await nats.connect(url)
+    jetstream = client.jetstream()
+    queue = await jetstream.pull_subscribe_bind(consumer=stage, stream=chain.STREAMS[stage])
+    payload = chain.output(stage)
+    running: set[asyncio.Task[None]] = set()
+
+    async def hop(message: Msg) -> None:
+        subject, message_id = chain.following(stage, message.subject, (message.headers or {})["Nats-Msg-Id"])
+        await jetstream.publish(subject, payload, timeout=chain.ACK_SECONDS, headers={"Nats-Msg-Id": message_id})
+        await message.ack()
+
+    while True:
+        while len(running) >= chain.SLOTS:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            messages = await queue.fetch(chain.SLOTS - len(running), timeout=FETCH_SECONDS)
+        except NothingCame:
+            continue
+        for message in messages:
+            task = asyncio.create_task(hop(message))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+
+if __name__ == "__main__":
+    loop.run(work(sys.argv[1], sys.argv[2]))
