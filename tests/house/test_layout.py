@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("bus_schemas", "services", "deploy", "benchmarks", "docs", "tests")
 TEXT = (*CODE, "requirements", "audios", ".ci")
-NOT_OURS = {"node_modules", "__pycache__"}
+NOT_OURS = {"node_modules", "__pycache__", ".venvs", ".models"}
 STAGES = {"edge", "stt", "llm", "tts"}
 LONGEST_FILE, LONGEST_TEST_FILE, LONGEST_FUNCTION = 300, 400, 40
 # Put together here, so that this file does not hold them itself.
