@@ -8,11 +8,11 @@ LOCK = env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_FIND_LINKS XDG_CONFIG_HOME=/non
 	--no-emit-index-url --no-header $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos overload fuzz setup lint types lock clean
+.PHONY: help demo test chaos overload fuzz bench bench-full setup lint types lock clean
 
 help: ## show this list
 	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 demo: .setup-demo ## ask the shipped spoken question and hear the answer
 	@$(BIN)/voicebus demo
@@ -29,6 +29,12 @@ overload: .setup-test ## ask ten times what workers can do, and flood from one o
 fuzz: .setup-test ## ten thousand hostile inputs; ARGS="5000 42" tries 5,000 with the seed 42
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
+bench: .setup-test ## measure voicebus beside its peers, and write docs/performance.md (20 minutes, nothing else running)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-full: .setup-test ## that, and how cost grows (an hour more)
+	@$(BIN)/python -m benchmarks --full $(ARGS)
+
 setup: .setup-test ## make .venv with everything in it, and stop
 
 lint: .setup-test ## check the style
@@ -41,7 +47,7 @@ lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--
 	@$(LOCK) pyproject.toml --extra embedded --group test --group bench -o requirements/test.lock
 	@$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
 	@echo setuptools | $(LOCK) - -o requirements/build.lock
-	@for wanted in requirements/bench-*.in; do $(LOCK) $$wanted -c requirements/test.lock -o $${wanted%.in}.lock || exit 1; done
+	@for wanted in requirements/bench-*.in; do $(LOCK) $$wanted -o $${wanted%.in}.lock || exit 1; done
 	@set -e; for image in edge: stt:stt,stt-weights stt-cuda:stt,stt-weights,stt-cuda llm:llm llm-embedded:llm,llm-embedded tts:tts; do \
 		$(LOCK) pyproject.toml $$(echo $${image#*:} | tr , '\n' | sed 's/./--extra &/') -c requirements/test.lock \
 			-o requirements/image-$${image%%:*}.lock; \

@@ -11,6 +11,8 @@ from deploy import bootstrap, package_index, pinned_uv
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks" / ".venvs"
 """Ignored by git; `make clean` removes it."""
+FROM_SOURCE = ("docopt",)
+"""Pure Python that comes as source only: it is built with the pinned tool of build.lock."""
 
 
 def python(name: str) -> Path:
@@ -31,8 +33,11 @@ def python(name: str) -> Path:
 def _install(lock: Path, folder: Path) -> None:
     uv = str(pinned_uv.ensure(bootstrap.TOOLS))
     _run(uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(folder))
-    locked = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
-    _run(uv, "pip", "install", "--python", str(folder), *locked)
+    locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
+    source = [f"--no-binary={package}" for package in FROM_SOURCE]
+    build = ["--require-build-hashes", "--build-constraints", str(ROOT / "requirements" / "build.lock")]
+    preview = ["--preview-features", "build-dependency-hashes"]
+    _run(uv, "pip", "install", "--quiet", "--python", str(folder), *locked, *source, *build, *preview)
 
 
 def _run(*command: str) -> None:

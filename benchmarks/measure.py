@@ -2,23 +2,19 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import psutil
 from msgspec import Struct
+
+from services.cli.bench_figures import Spread, percentile, spread
+
+__all__ = ["MUCH_FOREIGN", "Load", "Meter", "Spread", "percentile", "spread", "trees"]
 
 MUCH_FOREIGN = 0.10
 """A run with more of the machine used by others is marked: its times are not to be relied on."""
 NEVER = ("idle", "iowait", "guest", "guest_nice")
 """Fields of the machine's CPU times that are no work, or are counted in another field already."""
-
-
-class Spread(Struct, frozen=True):
-    """Several times of the same thing, in the unit of what was given."""
-
-    n: int
-    p50: float
-    p95: float
 
 
 class Load(Struct, frozen=True):
@@ -33,25 +29,6 @@ class Load(Struct, frozen=True):
     """Share of the whole machine, 0 to 1, that neither of them used: other programs."""
     memory_mib: float
     """Memory of the watched processes at the end; shared pages are counted once where the system tells (Linux)."""
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that *share* (0 to 1) of *values* does not exceed, interpolated between neighbours.
-
-    Raises: ValueError for no values.
-    """
-    if not values:
-        raise ValueError("no values: nothing was measured")
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Raises: ValueError for no values."""
-    return Spread(len(values), percentile(values, 0.5), percentile(values, 0.95))
 
 
 class Meter:

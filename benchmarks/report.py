@@ -6,6 +6,7 @@ from pathlib import Path
 from . import results
 from .bus import report as bus
 from .growth import page as growth
+from .pipeline import section as pipeline
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 HEAD = """\
@@ -19,7 +20,7 @@ Section = Callable[[Path, Path], str]
 """Takes the folder of results and the folder for charts; gives the section as Markdown, with links to its charts as
 `performance/NAME.svg`, or nothing when there are no results."""
 
-SECTIONS: tuple[Section, ...] = (bus.section, growth.section)
+SECTIONS: tuple[Section, ...] = (pipeline.section, bus.section, growth.section)
 """In the order of the page: a new bench adds its own."""
 
 

@@ -38,6 +38,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command("up", "run everything here, a broker and the four services, until Ctrl-C")
     command("demo", "run everything, ask a spoken question and show the answer")
     _say(command("say", "ask a running voicebus; several files are the turns of one conversation"))
+    _bench(command("bench", "measure how fast a running voicebus answers, or another server with the same /ws"))
     for name, what in SERVICES.items():
         command(name, f"run one service, {what}, on the broker of NATS_URL")
     command("setup", "make the streams on the broker of NATS_URL, and tell what stands there differently")
@@ -63,6 +64,32 @@ def _say(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stream", action="store_true", help="print the answer's words as they come; plays no sound")
     parser.add_argument("--trace", action="store_true", help="draw where the time went, stage by stage")
     _json(parser)
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", default="", help="what to ask (default: ws://127.0.0.1:PORT/ws)")
+    parser.add_argument("--key", default="", help="the API key, better in VOICEBUS_KEY: others see a command's words")
+    parser.add_argument(
+        "--callers", type=_counts, default=[1, 4], metavar="N,N", help="how many ask at once, in turn (default: 1,4)"
+    )
+    parser.add_argument("--turns", type=_count, default=5, metavar="N", help="questions of each caller (default: 5)")
+    parser.add_argument("--wav", default="", metavar="FILE", help="the question (default: the one of the demo)")
+    parser.add_argument(
+        "--stream", action=argparse.BooleanOptionalAction, default=False, help="ask for the answer in pieces, as spoken"
+    )
+    parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS", help="wait so long for an answer")
+    _json(parser)
+
+
+def _counts(text: str) -> list[int]:
+    return [_count(part) for part in text.split(",")]
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 5000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 5000")
+    return number
 
 
 def _dead(parser: argparse.ArgumentParser) -> None:

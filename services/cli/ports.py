@@ -13,6 +13,11 @@ def reachable(host: str) -> str:
     return LOOPBACK if host in ("", "0.0.0.0", "::") else host
 
 
+def edge(host: str, port: int, *, tls: bool) -> str:
+    """The address of this machine's edge."""
+    return f"{'wss' if tls else 'ws'}://{reachable(host)}:{port}/ws"
+
+
 def free() -> int:
     """A port that nobody listens on now."""
     with socket.create_server((LOOPBACK, 0)) as server:

@@ -47,7 +47,7 @@ def run(words: argparse.Namespace) -> int:
     replies = reply_files.choose(words.out, len(questions))
     wanted = settings.load(CliSettings)
     client = Client(
-        words.url or _default_url(wanted),
+        words.url or ports.edge(wanted.host, wanted.port, tls=bool(wanted.tls_cert)),
         key=words.key or wanted.voicebus_key,
         session=words.session,
         voice=words.voice,
@@ -91,10 +91,6 @@ async def _listen(client: Client, questions: list[bytes], replies: list[Path], a
             if heard.trail and not as_json:
                 console.draw(waterfall.lines(heard.trail, seconds))
                 console.say(f"first sound after {first:.2f} s" if first is not None else "nothing was to be heard")
-
-
-def _default_url(wanted: CliSettings) -> str:
-    return f"{'wss' if wanted.tls_cert else 'ws'}://{ports.reachable(wanted.host)}:{wanted.port}/ws"
 
 
 def _line(said: Said) -> str:

@@ -1,0 +1,1 @@
+"""Whole turns with real models: voicebus and its peers, interleaved in one run."""
