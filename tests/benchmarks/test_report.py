@@ -58,6 +58,7 @@ def test_a_cell_of_a_busy_machine_is_marked(tmp_path: Path) -> None:
     page = written(tmp_path, cell("voicebus", "real", 1, 0.5, foreign=0.3), cell("Pipecat", "real", 1, 1.5))
     assert line(page, "1 | voicebus").endswith("| 0.30 ! |")
     assert line(page, "1 | Pipecat").endswith("| 0.01 |")
+    assert line(page, "time to first audio").endswith("| met, on a busy machine (!) |")
 
 
 def test_every_answer_is_printed_with_who_gave_it(tmp_path: Path) -> None:
