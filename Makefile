@@ -6,9 +6,12 @@ BIN := .venv/bin
 LOCK = env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_FIND_LINKS XDG_CONFIG_HOME=/nonexistent XDG_CONFIG_DIRS=/nonexistent \
 	$$(ls -t .voicebus/bin/uv-* | head -n 1) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(ARGS)
+# XTTS is tested with the torch without CUDA, which no index that every machine asks has: torch-cpu.lock is kept by hand.
+LOCK_XTTS = $(subst --universal --python-version 3.11,--python-version 3.11 --python-platform x86_64-manylinux_2_28,$(LOCK))
+OF_CUDA := triton cuda-toolkit cuda-bindings nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos overload fuzz bench bench-full setup lint types lock clean
+.PHONY: help demo test test-xtts chaos overload fuzz bench bench-full setup lint types lock clean
 
 help: ## show this list
 	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
@@ -19,6 +22,10 @@ demo: .setup-demo ## ask the shipped spoken question and hear the answer
 
 test: .setup-test ## run the tests; ARGS="-k edge" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-xtts: ## run the tests of XTTS in .venv-xtts, which has torch
+	@$(PYTHON) -m deploy.xtts_env
+	@.venv-xtts/bin/python -m pytest tests/xtts $(ARGS)
 
 chaos: .setup-test ## kill workers and the broker under load (7 minutes); ARGS="--short --seed 7" is a minute
 	@$(BIN)/python -m tests.chaos $(ARGS)
@@ -44,9 +51,12 @@ types: .setup-test ## check the types
 	@$(BIN)/mypy
 
 lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
-	@$(LOCK) pyproject.toml --extra embedded --group test --group bench -o requirements/test.lock
+	@$(LOCK) pyproject.toml --extra embedded --extra openai --group test --group bench -o requirements/test.lock
 	@$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
 	@echo setuptools | $(LOCK) - -o requirements/build.lock
+	@printf '%s\n' $(OF_CUDA) > .voicebus/of-cuda; sed -n 's/+cpu.*//p' requirements/torch-cpu.lock > .voicebus/torch
+	@$(LOCK_XTTS) pyproject.toml --extra xtts --extra broker --group pytest -c requirements/test.lock -c .voicebus/torch \
+		--no-emit-package torch --excludes .voicebus/of-cuda -o requirements/xtts.lock && sed -i '/^$$/,$$d' requirements/xtts.lock
 	@for wanted in requirements/bench-*.in; do $(LOCK) $$wanted -o $${wanted%.in}.lock || exit 1; done
 	@set -e; for image in edge: stt:stt,stt-weights stt-cuda:stt,stt-weights,stt-cuda llm:llm llm-embedded:llm,llm-embedded tts:tts; do \
 		$(LOCK) pyproject.toml $$(echo $${image#*:} | tr , '\n' | sed 's/./--extra &/') -c requirements/test.lock \
@@ -57,7 +67,7 @@ lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--
 	@echo "requirements/*.lock are written; make test installs and tries them"
 
 clean: ## remove .venv, its installer and the caches (the data of the broker stays)
-	rm -rf .venv .voicebus/bin benchmarks/.venvs benchmarks/.models .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-xtts .voicebus/bin benchmarks/.venvs benchmarks/.models .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: .setup-demo .setup-test
 .setup-demo .setup-test: .setup-%:

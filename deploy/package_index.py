@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Joined here so that no committed file, and so no mirror of this repository, names the host of a registry.
 PUBLIC_INDEX = "https://" + ".".join(("pypi", "org")) + "/simple"
+LINK_SETTINGS = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
 INDEX_SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 CERTIFICATE_SETTINGS = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 TIMEOUT_SECONDS = 60
@@ -37,16 +38,13 @@ def configured() -> str | None:
     for name in INDEX_SETTINGS:
         if os.environ.get(name):
             return os.environ[name].rstrip("/")
-    for path in _pip_settings():
-        settings = configparser.RawConfigParser(strict=False)
-        try:
-            settings.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError):
-            continue
-        for section in ("install", "global"):
-            if settings.has_option(section, "index-url"):
-                return settings.get(section, "index-url").rstrip("/")
-    return None
+    return (_pip_setting("index-url") or "").rstrip("/") or None
+
+
+def folders() -> list[str]:
+    """The folders and pages of further packages that the environment or pip's settings name (`find-links`)."""
+    named = next((os.environ[name] for name in LINK_SETTINGS if os.environ.get(name)), None)
+    return (named or _pip_setting("find-links") or "").replace(",", " ").split()
 
 
 def address() -> str:
@@ -151,6 +149,19 @@ def _hrefs(page: str) -> list[str]:
 
     Anchors().feed(page)
     return links
+
+
+def _pip_setting(name: str) -> str | None:
+    for path in _pip_settings():
+        settings = configparser.RawConfigParser(strict=False)
+        try:
+            settings.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        for section in ("install", "global"):
+            if settings.has_option(section, name):
+                return settings.get(section, name)
+    return None
 
 
 def _pip_settings() -> list[Path]:

@@ -29,7 +29,7 @@ async def open_stage(wanted: TtsSettings, bus: Bus) -> AsyncIterator[Stage]:
             name="tts",
             stream=streams.SENTENCE,
             handle=partial(stage.handle, speaker=speaker, default_voice=wanted.voice_name),
-            credit=wanted.tts_concurrency,
+            credit=settings.concurrency(wanted),
             probe=speaker.probe,
         )
     finally:

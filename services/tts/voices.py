@@ -20,11 +20,13 @@ Preset = Annotated[str, Meta(pattern=r"\A(piper|kokoro)/[A-Za-z0-9_.-]+\Z")]
 """`<engine>/<voice of that engine>`."""
 
 
-class Voice(Struct, frozen=True, forbid_unknown_fields=True):
+class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of voices.toml; the table's key is its name."""
 
     file: str
     """The reference recording, a WAV beside voices.toml: what a cloning engine imitates."""
+    more_files: tuple[str, ...] = ()
+    """Further recordings of the same person, for a cloning engine."""
     language: Language
     """What the recording speaks; what the voice speaks when nobody says a language."""
     licence: Annotated[str, Meta(min_length=1)]
@@ -68,8 +70,9 @@ def read(directory: str) -> Voices:
     if not by_name:
         raise StartError(f"{path} names no voice; audios/README.md shows an entry")
     for name, voice in by_name.items():
-        if not (folder / voice.file).is_file():
-            raise StartError(f"{path}: voice {name!r} has no recording {folder / voice.file}; add it, or mend `file`")
+        for file in (voice.file, *voice.more_files):
+            if not (folder / file).is_file():
+                raise StartError(f"{path}: voice {name!r} has no recording {folder / file}; add it, or mend its entry")
     return Voices(folder, by_name)
 
 
@@ -84,6 +87,12 @@ def find(voices: Voices, name: str) -> Voice:
     if name not in voices.by_name:
         raise Refused(codes.VOICE, f"there is no voice {name!r} here; there are {_known(voices)}")
     return voices.by_name[name]
+
+
+def recordings(voices: Voices, name: str) -> tuple[Path, ...]:
+    """The recordings of a voice. Raises: Refused with VOICE."""
+    voice = find(voices, name)
+    return tuple(voices.folder / file for file in (voice.file, *voice.more_files))
 
 
 def cast(voices: Voices, name: str, language: str) -> Cast:

@@ -10,7 +10,14 @@ import pytest
 from deploy import bootstrap, pinned_uv
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("demo", "test", "build", *sorted(path.stem for path in (ROOT / "requirements").glob("bench-*.lock")))
+LOCKS = (
+    "demo",
+    "test",
+    "build",
+    "xtts",
+    "torch-cpu",
+    *sorted(path.stem for path in (ROOT / "requirements").glob("bench-*.lock")),
+)
 PINNED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>\S+)(?: ; .*)? \\$")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
@@ -77,8 +84,16 @@ def test_a_lock_holds_all_that_pyproject_asks_for(lock: str) -> None:
     names = {name_of(requirement) for requirement in PROJECT["project"]["dependencies"]} | set(wanted("embedded"))
     if lock == "test":
         groups = PROJECT["dependency-groups"]
-        names |= {name_of(requirement) for requirement in [*groups["test"], *groups["bench"]]}
+        asked = [*groups["pytest"], *groups["test"][1:], *groups["bench"]]
+        names |= {name_of(requirement) for requirement in asked}
     assert names <= set(packages(lock))
+
+
+def test_the_lock_of_xtts_holds_all_that_it_asks_for() -> None:
+    """torch stands in a lock of its own: it is the build without CUDA, which another place has."""
+    names = {name_of(requirement) for requirement in PROJECT["project"]["dependencies"]} | set(wanted("xtts"))
+    assert names <= set(packages("xtts")) | {"torch"}
+    assert set(packages("torch-cpu")) == {"torch"}
 
 
 def test_the_weights_come_without_the_program_around_them() -> None:

@@ -5,7 +5,6 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from services.runtime.errors import SettingsError
 from services.runtime.wav import Sound
 
 from .. import voices
@@ -48,7 +47,7 @@ def load(settings: TtsSettings) -> Speaker:
     """
     catalogue = voices.read(settings.voices_dir)
     voices.check_default(catalogue, settings.voice_name)
-    name, why = engine(settings)
+    name, _ = engine(settings)
     match name:
         case "embedded":
             from . import embedded
@@ -59,4 +58,9 @@ def load(settings: TtsSettings) -> Speaker:
 
             return Scripted(settings, catalogue)
         case "xtts":
-            raise SettingsError(f"{why}: xtts is not in this version yet; take embedded, or leave TTS_ENGINE empty")
+            from . import xtts_licence
+
+            xtts_licence.check(settings.xtts)
+            from . import xtts
+
+            return xtts.load(settings, catalogue)
