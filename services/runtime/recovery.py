@@ -23,11 +23,13 @@ class Recovery:
         self._works.set()
         self._probing: asyncio.Task[None] | None = None
 
+    def look(self, group: asyncio.TaskGroup) -> None:
+        """Probe once, in *group*: an engine's server may have been away when the engine was loaded."""
+        self._probing = group.create_task(self._look(), name="engine-probe")
+
     def down(self, reason: str, group: asyncio.TaskGroup) -> None:
         """The engine failed because of *reason*: pull nothing until a probe, run in *group*, succeeds."""
-        self._works.clear()
-        self._pull.pause(True)
-        self._readiness.lack("engine", reason)
+        self._lack(reason)
         if self._probing is None or self._probing.done():
             self._probing = group.create_task(self._recover(), name="engine-probe")
 
@@ -39,6 +41,19 @@ class Recovery:
         """Probe no more."""
         if self._probing is not None:
             self._probing.cancel()
+
+    def _lack(self, reason: str) -> None:
+        self._works.clear()
+        self._pull.pause(True)
+        self._readiness.lack("engine", reason)
+
+    async def _look(self) -> None:
+        try:
+            await self._probe()
+        except Unavailable as error:
+            self._lack(str(error))
+        if not self._works.is_set():  # an event may have found it down meanwhile
+            await self._recover()
 
     async def _recover(self) -> None:
         pause = FIRST_PAUSE

@@ -92,13 +92,11 @@ class Worker:
         self._log = log.bind(stage=stage.name)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Work until *stopping*, then drain.
-
-        Raises: Sick when this process should not go on.
-        """
+        """Work until *stopping*, then drain. Raises: Sick when this process should not go on."""
         cancels = await self._bus.client.subscribe(subjects.every(Cancel), cb=self._on_cancel)
         async with asyncio.TaskGroup() as group, self._pull, delivery.kept(self._holding, self._settings.ack_wait / 3):
             self._group = group
+            self._recovery.look(group)
             watch = group.create_task(self._watch(stopping), name="worker-watch")
             await self._stop.wait()
             watch.cancel()

@@ -40,6 +40,28 @@ async def test_an_engine_that_is_down_pauses_the_worker_until_a_probe_succeeds(b
     assert not [event for event in events if isinstance(event, Failed)]
 
 
+async def test_an_engine_that_is_away_at_the_start_is_waited_for_before_anything_is_pulled(bus: Bus) -> None:
+    """Nobody has asked yet, and the worker says already that it is not ready."""
+    up = asyncio.Event()
+    readiness = Readiness()
+
+    async def probe() -> None:
+        if not up.is_set():
+            raise Unavailable("ollama does not answer")
+
+    async def answer(event: Transcript) -> AsyncGenerator[Event, None]:
+        yield Sentence(attempt="a1", n=0, text="ok", last=True)
+
+    async with working(bus, stage(answer, probe=probe), readiness=readiness):
+        await wait_until(lambda: readiness.missing.get("engine") == "ollama does not answer", "the worker is not ready")
+        await bus.publish(transcript("t1"))
+        await asyncio.sleep(0.5)
+        assert await unfinished(bus) == 1
+        up.set()
+        await settled(bus)
+    assert "engine" not in readiness.missing
+
+
 async def test_an_engine_that_stays_down_never_turns_a_waiting_event_into_a_dead_letter(bus: Bus) -> None:
     """Two workers give it back to each other; then one of them keeps it until the deadline."""
 
