@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from services.runtime.serve import RuntimeSettings
-from services.runtime.settings import Positive, Seconds
+from services.runtime.settings import Positive, Seconds, Secret
 
 SYSTEM_PROMPT = (
     "Answer in plain sentences, about 60 words at most, in the language of the question. "
@@ -33,17 +33,23 @@ class LlmSettings(Struct, frozen=True):
 
     runtime: RuntimeSettings = RuntimeSettings()
     """What every service needs."""
-    llm_engine: Literal["", "ollama", "llama-cpp", "scripted"] = ""
-    """ollama, llama-cpp (in process) or scripted; empty: ollama when LLAMA_ENDPOINT is set, otherwise llama-cpp."""
+    llm_engine: Literal["", "ollama", "openai", "llama-cpp", "scripted"] = ""
+    """ollama, openai (any server of that protocol), llama-cpp (in process) or scripted; empty: ollama when
+    LLAMA_ENDPOINT is set, otherwise llama-cpp."""
     llama_endpoint: str = ""
     """Where Ollama listens, such as http://localhost:11434."""
     llama_loopback_host: str = ""
     """The host that a loopback LLAMA_ENDPOINT stands for; a container has nothing on its own loopback, and
     docker-compose.yml says its Ollama. Empty: this machine."""
     llama_model: str = ""
-    """ollama: the name of a model, as `ollama list` shows it. llama-cpp: a .gguf file; empty: the SmolLM2 of PyPI."""
+    """ollama: the name of a model, as `ollama list` shows it. openai: a name of the server's /models. llama-cpp: a
+    .gguf file; empty: the SmolLM2 of PyPI."""
+    openai_base_url: str = ""
+    """openai: where the server listens, such as http://localhost:8000/v1 for vLLM."""
+    openai_api_key: Secret = ""
+    """openai: the key that the server asks for; empty: it asks for none."""
     llama_silence_seconds: Seconds = 60.0
-    """ollama: how long it may say nothing, while it loads a model too, before it counts as away."""
+    """ollama, openai: how long the server may say nothing, while it loads a model too, before it counts as away."""
     llama_keep_alive: str = "-1"
     """ollama: how long it keeps the model loaded, such as 5m; -1: for ever."""
     llm_system_prompt: str = SYSTEM_PROMPT
@@ -59,7 +65,7 @@ class LlmSettings(Struct, frozen=True):
     llm_threads: Positive = 1
     """llama-cpp: threads of the CPU. A large model wants more; the embedded one is fastest, and cheapest, with 1."""
     llm_concurrency: Positive = 2
-    """Replies written at once; for ollama the same as its OLLAMA_NUM_PARALLEL."""
+    """Replies written at once; for a server as many as it works on at once (OLLAMA_NUM_PARALLEL)."""
     memory_turns: Annotated[int, Meta(ge=0)] = 8
     """Earlier turns of the session that the model is shown."""
     memory_seconds: Seconds = 3600.0
@@ -80,7 +86,7 @@ def reached(settings: LlmSettings) -> LlmSettings:
     return replace(settings, llama_endpoint=urlunsplit(parts._replace(netloc=f"{settings.llama_loopback_host}{port}")))
 
 
-def engine(settings: LlmSettings) -> tuple[Literal["ollama", "llama-cpp", "scripted"], str]:
+def engine(settings: LlmSettings) -> tuple[Literal["ollama", "openai", "llama-cpp", "scripted"], str]:
     """The engine in force, and why it is this one."""
     if settings.llm_engine:
         return settings.llm_engine, f"LLM_ENGINE={settings.llm_engine}"

@@ -123,4 +123,4 @@ every_promise = pytest.mark.parametrize("promise", PROMISES, ids=lambda promise:
 
 
 async def _spoken(case: Case, text: str) -> list[Sound]:
-    return [piece async for piece in case.speaker.speak(text, case.voice, case.language)]
+    return [piece.sound async for piece in case.speaker.speak(text, case.voice, case.language)]

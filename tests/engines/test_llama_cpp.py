@@ -17,6 +17,7 @@ from services.llm.engines import Message, llama_cpp
 from services.llm.engines.llama_cpp import LlamaCpp
 from services.llm.settings import LlmSettings
 from services.runtime.errors import Refused, StartError
+from tests.contracts.language_model import Promise, every_promise
 from tests.harness import wait_until
 
 SETTINGS = LlmSettings(llm_max_tokens=400, llm_temperature=0, llm_context=1024, llm_concurrency=2)
@@ -33,6 +34,11 @@ def model() -> Iterator[LlamaCpp]:
 
 async def collect(model: LlamaCpp, messages: tuple[Message, ...]) -> list[str]:
     return [text async for text in model.reply(messages)]
+
+
+@every_promise
+async def test_it_keeps_the_contract_of_a_language_model(promise: Promise, model: LlamaCpp) -> None:
+    await promise(model)
 
 
 async def test_the_reply_streams_in_pieces_and_makes_sense(model: LlamaCpp) -> None:

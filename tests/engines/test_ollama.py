@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from services.llm import engines
 from services.llm.engines import Message, llama_cpp, ollama, openmp
 from services.llm.settings import LlmSettings
 from services.runtime.errors import StartError, Unavailable
+from tests.contracts.language_model import Promise, every_promise
 from tests.harness import free_port
 
 openmp.ensure()  # before the import that needs it
@@ -107,6 +109,12 @@ async def reason(model: engines.LanguageModel) -> str:
     finally:
         await asyncio.sleep(0.05)
     return "it is not"
+
+
+@every_promise
+async def test_it_keeps_the_contract_of_a_language_model(promise: Promise, settings: LlmSettings) -> None:
+    async with opened(settings) as model:
+        await promise(model)
 
 
 async def test_the_reply_streams_in_pieces_and_makes_sense(settings: LlmSettings) -> None:
@@ -209,3 +217,24 @@ async def test_a_server_that_says_nothing_is_unavailable() -> None:
         async with opened(settings, ollama.connect) as model:
             with pytest.raises(Unavailable, match=r"said nothing for 0\.3 s"):
                 await collect(model, CAPITAL)
+
+
+async def test_a_reply_that_never_ends_is_cut() -> None:
+    """After four chunks for each token that was asked for."""
+    part = b'{"model": "m", "message": {"role": "assistant", "content": "Once "}, "done": false}\n'
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        settings = settings_for(server.sockets[0].getsockname()[1], "m")
+        async with opened(settings, ollama.connect) as model, asyncio.timeout(20):
+            assert len(await collect(model, CAPITAL)) == settings.llm_max_tokens * engines.CHUNKS_PER_TOKEN
+            await asyncio.sleep(0.05)

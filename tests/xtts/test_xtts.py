@@ -30,7 +30,7 @@ MAN, WOMAN = (Path("audios", f"{name}.wav").read_bytes() for name in ("man", "wo
 
 
 async def spoken(speaker: Xtts, text: str = SENTENCE, voice: str = "man", language: str = "en") -> list[Sound]:
-    return [piece async for piece in speaker.speak(text, voice, language)]
+    return [piece.sound async for piece in speaker.speak(text, voice, language)]
 
 
 def changed(settings: TtsSettings, **values: object) -> TtsSettings:

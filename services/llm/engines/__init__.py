@@ -8,6 +8,9 @@ from msgspec import Struct
 from services.llm import settings as llm_settings
 from services.llm.settings import LlmSettings
 
+CHUNKS_PER_TOKEN = 4
+"""A server sends a chunk a token. One that sends LLM_MAX_TOKENS times this many never ends: its reply is cut."""
+
 
 class Message(Struct, frozen=True):
     """One line of a conversation, as chat models take it."""
@@ -46,6 +49,10 @@ def load(settings: LlmSettings) -> LanguageModel:
             from . import ollama
 
             return ollama.load(settings)
+        case "openai":
+            from . import openai
+
+            return openai.load(settings)
         case "llama-cpp":
             from . import llama_cpp
 

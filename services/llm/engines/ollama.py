@@ -13,7 +13,7 @@ import structlog
 from services.llm.settings import LlmSettings, reached
 from services.runtime.errors import StartError, Unavailable
 
-from . import Message
+from . import CHUNKS_PER_TOKEN, Message
 
 CONNECT_SECONDS = 5.0
 FAILURES = (ollama.ResponseError, ConnectionError, httpx.TransportError, json.JSONDecodeError)
@@ -32,6 +32,7 @@ class Ollama:
     async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         settings = self._settings
         finished = False
+        left = settings.llm_max_tokens * CHUNKS_PER_TOKEN
         try:
             stream = await self._client.chat(
                 model=settings.llama_model,
@@ -46,6 +47,10 @@ class Ollama:
                     finished = finished or bool(part.done)
                     if part.message.content:
                         yield part.message.content
+                    left -= 1
+                    if not left:
+                        log.warning("reply_endless", engine="ollama", chunks=settings.llm_max_tokens * CHUNKS_PER_TOKEN)
+                        return
         except FAILURES as error:
             raise Unavailable(_sentence(error, settings)) from error
         if not finished:

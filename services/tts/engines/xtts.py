@@ -22,6 +22,7 @@ from services.runtime.wav import Sound
 from .. import voices
 from ..settings import TtsSettings
 from ..voices import Voices
+from . import Piece
 from . import xtts_references as references
 
 VOICES_KEPT = 64
@@ -68,7 +69,7 @@ class Xtts:
             for _ in model.speak("ok.", min(self._languages), self._voice(model, voice)):
                 break
 
-    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Sound, None]:
+    async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
         """Speak, each piece as soon as it is made. Raises: Refused; Sick when the GPU failed."""
         tongue = voices.primary(language) or voices.find(self._catalogue, voice).language
         if tongue not in self._languages:
@@ -82,16 +83,18 @@ class Xtts:
             loop.call_soon_threadsafe(made.put_nowait, piece)
 
         try:
-            self._threads.submit(self._work, text, voice, tongue, put, stop)
+            work = self._threads.submit(self._work, text, voice, tongue, put, stop)
         except RuntimeError as error:
             raise Unavailable("the speaker is closing") from error
         try:
             while (piece := await made.get()) is not None:
                 if isinstance(piece, Exception):
                     raise piece
-                yield piece
+                yield Piece(piece)
         finally:
             stop.set()
+            if not work.cancel():  # it ends within a piece
+                await asyncio.wrap_future(work)
 
     async def probe(self) -> None:
         """It runs in this process: when that is there, it can work."""
