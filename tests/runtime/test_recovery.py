@@ -40,8 +40,8 @@ async def test_an_engine_that_is_down_pauses_the_worker_until_a_probe_succeeds(b
     assert not [event for event in events if isinstance(event, Failed)]
 
 
-async def test_an_engine_that_is_away_at_the_start_is_waited_for_before_anything_is_pulled(bus: Bus) -> None:
-    """Nobody has asked yet, and the worker says already that it is not ready."""
+async def test_an_engine_that_is_away_at_the_start_is_told_before_anybody_asks(bus: Bus) -> None:
+    """`/readyz` does not wait for the first question to find out, and is right again when a probe succeeds."""
     up = asyncio.Event()
     readiness = Readiness()
 
@@ -50,6 +50,7 @@ async def test_an_engine_that_is_away_at_the_start_is_waited_for_before_anything
             raise Unavailable("ollama does not answer")
 
     async def answer(event: Transcript) -> AsyncGenerator[Event, None]:
+        await probe()
         yield Sentence(attempt="a1", n=0, text="ok", last=True)
 
     async with working(bus, stage(answer, probe=probe), readiness=readiness):
@@ -59,7 +60,7 @@ async def test_an_engine_that_is_away_at_the_start_is_waited_for_before_anything
         assert await unfinished(bus) == 1
         up.set()
         await settled(bus)
-    assert "engine" not in readiness.missing
+        await wait_until(lambda: "engine" not in readiness.missing, "the worker is ready")
 
 
 async def test_an_engine_that_stays_down_never_turns_a_waiting_event_into_a_dead_letter(bus: Bus) -> None:
