@@ -13,7 +13,8 @@ from services.runtime import settings
 from services.stt import settings as stt
 from services.tts import settings as tts
 
-from . import console, everything
+from . import console, everything, machine
+from .settings import CliSettings
 
 LONGEST_VALUE = 100
 """Characters that are shown; `--json` has the rest."""
@@ -26,6 +27,14 @@ class Engine(Struct, frozen=True):
     why: str
 
 
+class Machine(Struct, frozen=True):
+    """What `up` plans for, and what follows where nobody has set it."""
+
+    cores: int
+    why: str
+    follows: dict[str, str]
+
+
 def run(words: argparse.Namespace) -> int:
     """Print what is in force.
 
@@ -33,12 +42,19 @@ def run(words: argparse.Namespace) -> int:
     """
     loaded = everything.load()
     engines = chosen(loaded)
+    plan = planned(cast(CliSettings, loaded[everything.OWN]))
     values = {name: dict(settings.describe(each)) for name, each in loaded.items()}
     if words.json:
-        print(msgspec.json.encode({"engines": engines, "settings": values}).decode())  # noqa: T201
+        print(msgspec.json.encode({"engines": engines, "machine": plan, "settings": values}).decode())  # noqa: T201
     else:
-        _draw(engines, values)
+        _draw(engines, plan, values)
     return 0
+
+
+def planned(own: CliSettings) -> Machine:
+    """What `up` chooses for this machine."""
+    cores, why = machine.cores(own.cores)
+    return Machine(cores, why, machine.chosen(cores, settings.environment()))
 
 
 def chosen(loaded: Mapping[str, Struct]) -> dict[str, Engine]:
@@ -50,10 +66,12 @@ def chosen(loaded: Mapping[str, Struct]) -> dict[str, Engine]:
     }
 
 
-def _draw(engines: Mapping[str, Engine], values: Mapping[str, Mapping[str, str]]) -> None:
+def _draw(engines: Mapping[str, Engine], plan: Machine, values: Mapping[str, Mapping[str, str]]) -> None:
     out = console.stdout()
     for name, engine in engines.items():
         out.print(f"[bold]{name}[/] runs [bold]{escape(engine.engine)}[/]: {escape(engine.why)}")
+    numbers = " ".join(f"{name}={number}" for name, number in plan.follows.items()) or "nothing: all is set"
+    out.print(f"[bold]up[/] plans for [bold]{plan.cores}[/] cores ({escape(plan.why)}): {numbers}")
     here = settings.environment()
     width = max(len(variable) for variables in values.values() for variable in variables)
     told: set[str] = set()

@@ -60,6 +60,7 @@ def _planned(wanted: CliSettings) -> Iterator[stack.Plan]:
             data=data,
             start_seconds=wanted.start_timeout,
             stop_seconds=wanted.stop_timeout,
+            cores=wanted.cores,
             tls=bool(wanted.tls_cert),
             relay=relay,
         )

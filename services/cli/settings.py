@@ -1,6 +1,8 @@
 """Settings of the `voicebus` command."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from services.runtime.log import LogSettings
 from services.runtime.settings import Port, Seconds, Secret
@@ -26,6 +28,9 @@ class CliSettings(Struct, frozen=True):
     """The port of the broker that `voicebus up` starts. 0: any free port."""
     voicebus_data: str = ".voicebus"
     """The folder of that broker's streams, and of the demo's logs."""
+    cores: Annotated[int, Meta(ge=0)] = 0
+    """The cores that `voicebus up` plans for: how much of each service runs at once follows from it, where it is not
+    set itself. 0: those that it may use; `voicebus config` says how many, and what follows."""
     start_timeout: Seconds = 300.0
     """How long the services may take to load their models, seconds."""
     stop_timeout: Seconds = 10.0

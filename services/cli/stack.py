@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from services.runtime import bus, settings, streams
 
-from . import broker, console, ports, progress, readiness
+from . import broker, console, machine, ports, progress, readiness
 from .children import Child, Relay, kept
 from .processes import Processes, group
 
@@ -32,6 +32,8 @@ class Plan(Struct, frozen=True):
     data: Path
     start_seconds: float
     stop_seconds: float
+    cores: int = 0
+    """Those to plan for; 0: those that there are."""
     tls: bool = False
     """The edge speaks TLS."""
     relay: Relay = console.relay
@@ -81,7 +83,11 @@ async def make_streams(environ: Mapping[str, str]) -> list[str]:
 
 def _environ(plan: Plan) -> dict[str, str]:
     own = {"NATS_URL": plan.broker_url, "PORT": str(plan.port), "LOG_FORMAT": "json"}
-    return settings.environment() | own
+    given = settings.environment()
+    cores, why = machine.cores(plan.cores)
+    follows = machine.chosen(cores, given)
+    log.info("planned", cores=cores, why=why, **{name.lower(): number for name, number in follows.items()})
+    return given | follows | own
 
 
 def _broker(plan: Plan, processes: Processes) -> Child:

@@ -39,6 +39,7 @@ def plan(settings: CliSettings, data: Path) -> stack.Plan:
         data=data,
         start_seconds=settings.start_timeout,
         stop_seconds=settings.stop_timeout,
+        cores=settings.cores,
         tls=bool(settings.tls_cert),
     )
 

@@ -48,6 +48,14 @@ def test_config_names_every_bad_setting_and_exits_with_2(tmp_path: Path) -> None
     assert "TTS_CONCURRENCY" in done.stderr
 
 
+def test_config_says_what_up_chooses_for_the_machine_and_why(tmp_path: Path) -> None:
+    done = run(tmp_path, "config", CORES=16, STT_CONCURRENCY=3)
+
+    assert "up plans for 16 cores (CORES=16):" in done.stdout
+    assert "TTS_CONCURRENCY=8" in " ".join(done.stdout.split())
+    assert "STT_CONCURRENCY=16" not in done.stdout
+
+
 def findings(folder: Path, **settings: str) -> tuple[int, dict[str, dict[str, str]]]:
     done = run(folder, "doctor", "--json", given=b"", **settings)
     return done.returncode, {finding["what"]: finding for finding in json.loads(done.stdout)}
