@@ -28,8 +28,15 @@ from .turn import Limits, Wishes
 
 FIRST_PAUSE = 0.1
 """Seconds before a publish that failed is tried again; then twice as long each time."""
+MOST_UNDONE = 8
+"""Actions that wait for the one before; each may hold a WAV."""
 
 TEXT_FRAME = Error(codes.TEXT_FRAME, "This is a text frame: send a WAV file as one binary frame.")
+NO_CANCEL = Error(
+    codes.TEXT_FRAME,
+    'This text frame is not {"cancel": true}, which may have "sentences", a whole number, and nothing else; a question '
+    "is a WAV file as one binary frame.",
+)
 FULL = "The line is full"
 AWAY = Error(codes.UNAVAILABLE, "The service cannot take requests now: try again in a few seconds.")
 UNKNOWN = Error(codes.UNKNOWN_TURN, "This turn is not known, or its answer is not kept any more: ask again.")
@@ -95,7 +102,7 @@ class Conversation:
                 frame = await self.link.receive()
                 if not self._interrupt(frame):
                     self._do(self._session.heard(self._busy() or await self._checked(frame), self._clock()))
-                await self._moved(lambda: not self._session.crowded)
+                await self._moved(lambda: not self._session.crowded and self._actions.qsize() < MOST_UNDONE)
 
     def _interrupt(self, frame: str | bytes) -> bool:
         """End the running turn of a streaming session, before anything is known of *frame*; True when it is no more."""
@@ -114,14 +121,14 @@ class Conversation:
         return self._admission.refusal(wishes.origin, wishes.timeout_ms) or self._share.take(self._clock())
 
     async def _moved(self, enough: Callable[[], bool]) -> None:
-        """Read no further until *enough* replies have left: the client's own buffers fill, not ours."""
+        """Read no further until *enough* is done of what was asked: the client's own buffers fill, not ours."""
         while not enough():
             self._moves.clear()
             await self._moves.wait()
 
     async def _checked(self, frame: str | bytes) -> bytes | Error:
         if isinstance(frame, str):
-            return TEXT_FRAME
+            return NO_CANCEL if isinstance(self._session, Dialogue) else TEXT_FRAME
         if wav.is_normal(frame, self._limits):
             return frame
         try:
@@ -157,6 +164,7 @@ class Conversation:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await self._once(await self._actions.get())
+                self._moves.set()
 
     async def _once(self, action: Action) -> None:
         match action:

@@ -189,11 +189,14 @@ class Dialogue:
     def closed(self, now: float, *, cancel: bool = True) -> list[Action]:
         """The socket is gone; *cancel*: nobody waits for its turn any more."""
         turn, self._turn = self._turn, None
-        self._unsent.clear()
+        over = self._report(now, "closed")
+        while self._unsent:
+            self._sending = self._unsent.popleft()
+            over += self._report(now, "closed")
         if turn is None:
-            return self._report(now, "closed")
+            return over
         report = Report(turn.name, "closed", seconds=now - turn.since, first_sound=turn.first_sound)
-        return [*self._tell(turn), report] if cancel else [report]
+        return [*over, *self._tell(turn), report] if cancel else [*over, report]
 
     def _told(self, now: float) -> _Frame | None:
         """What comes next of the running turn."""

@@ -259,6 +259,20 @@ def test_a_closed_socket_cancels_its_turn_unless_it_can_come_back_to_it() -> Non
         assert talk.next(1) is None
 
 
+def test_each_turn_of_a_socket_that_closes_is_reported_once() -> None:
+    """The first failed and its error is being sent, that of the second waits, the third runs."""
+    talk = dialogue()
+    for number in (1, 2):
+        talk.heard(b"wav", number)
+        talk.fail(f"turn{number}", BAD)
+    talk.heard(b"wav", 3)
+    assert isinstance(talk.next(4), ErrorFrame)
+    reports = [action for action in talk.closed(5) if isinstance(action, Report)]
+
+    assert [(report.turn, report.outcome) for report in reports] == [(f"turn{n}", "closed") for n in (1, 2, 3)]
+    assert [report.seconds for report in reports] == [4, 3, 2]
+
+
 def test_who_asks_on_and_reads_nothing_is_read_no_further() -> None:
     """The ends of its turns are all that is kept for it."""
     talk = dialogue()
