@@ -182,11 +182,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
         watching.cancel()
         _forget_callbacks(client)
         await asyncio.gather(watching, return_exceptions=True)
-        with contextlib.suppress(NatsError, TimeoutError, OSError):
-            await client.flush(timeout=2)
-        with contextlib.suppress(NatsError, TimeoutError, OSError):
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                await client.close()
+        await _close(client)
 
 
 def _unwatched(bus: Bus, watching: asyncio.Task[None]) -> None:
@@ -209,6 +205,19 @@ async def _open(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
             f"no broker answers at {access.shown(settings)} within {settings.nats_connect_seconds:g} s{why}; "
             "start NATS there, or set NATS_URL"
         ) from error
+
+
+async def _close(client: Client) -> None:
+    """Send what waits, and close."""
+    with contextlib.suppress(NatsError, TimeoutError, OSError):
+        await client.flush(timeout=2)
+    with contextlib.suppress(NatsError, TimeoutError, OSError):
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            await client.close()
+    for subscription in client._subs.values():  # where the broker is away, the client stops halfway
+        subscription._stop_processing()
+    if client._subs and client._transport is not None:
+        abort(client._transport)
 
 
 async def _abandon(client: Client) -> None:
