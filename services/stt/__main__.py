@@ -33,7 +33,7 @@ async def open_stage(wanted: SttSettings, bus: Bus) -> AsyncIterator[Stage]:
             name="stt",
             stream=streams.UTTERANCE,
             handle=partial(stage.handle, transcriber=transcriber, limits=limits),
-            credit=settings.credit(wanted),
+            credit=transcriber.at_once,
             probe=transcriber.probe,
             admit=line.admit,
         )

@@ -28,7 +28,7 @@ class WhisperSettings(Struct, frozen=True):
     """CPU threads of one transcription; STT_CONCURRENCY of them run side by side."""
     whisper_batch: Count = 0
     """How many windows that wait share one pass when a thread becomes free; nothing waits for company. One process
-    holds this many utterances for each of STT_CONCURRENCY. 0: 4 on a CPU, 16 on a GPU."""
+    holds this many utterances for each of STT_CONCURRENCY. 0: 1 on a CPU, 16 on a GPU."""
     whisper_languages: Languages = "en,pt"
     """The languages that detection may choose among, ISO 639-1 codes with commas; `all`: every one the model knows.
     A requester may name any language that the model knows."""
@@ -64,16 +64,11 @@ def engine(settings: SttSettings) -> tuple[Literal["faster-whisper", "scripted"]
     return "faster-whisper", "STT_ENGINE is unset"
 
 
-def batch(settings: WhisperSettings) -> int:
+def batch(settings: WhisperSettings, gpu: bool) -> int:
     """How many windows share a pass.
 
-    On two cores (base, int8, one thread) four texts written together took 0.41 s of CPU, one by one 0.76 s; the encoder
-    gains nothing. On a GPU 16 is not measured: others saw two to three times the throughput with 8 to 16.
+    A CPU encodes them one by one all the same. Four at a time save a tenth of its work (base, int8, two cores), and
+    what waits in one process for its turn cannot go to another that is free. On a GPU 16 is not measured: others saw
+    two to three times the throughput with 8 to 16.
     """
-    return settings.whisper_batch or (4 if settings.whisper_device == "cpu" else 16)
-
-
-def credit(settings: SttSettings) -> int:
-    """How many utterances one process holds: a batch for each of those that it works on at once."""
-    batched = engine(settings)[0] == "faster-whisper"
-    return settings.stt_concurrency * (batch(settings.whisper) if batched else 1)
+    return settings.whisper_batch or (16 if gpu else 1)

@@ -202,7 +202,7 @@ async def test_how_long_a_cancelled_turn_took_to_stop_is_told_and_counted(bus: B
     (line,) = [line for line in logs if line["event"] == "cancelled"]
     assert (line["turn"], line["stage"]) == ("t1", "llm")
     assert 200 <= line["stop_ms"] < 2000
-    assert line["published"] == len(said) <= 4
+    assert len(said) - 1 <= line["published"] <= len(said) <= 4  # the last may be heard before it is confirmed
     assert stops("count") == count + 1
     assert 0.2 <= stops("sum") - seconds < 2
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import ctranslate2  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
@@ -141,9 +142,16 @@ def test_languages_that_are_none_are_told_with_every_other_bad_setting() -> None
         runtime_settings.load(SttSettings, {"WHISPER_LANGUAGES": "english"})
 
 
-def test_a_process_holds_a_batch_for_each_pass_that_it_runs_and_no_more() -> None:
-    """What it cannot work on is left to others; a scripted transcriber makes no batches."""
-    whisper = settings.WhisperSettings(whisper_batch=3)
-    assert settings.credit(SttSettings(stt_concurrency=2, whisper=whisper)) == 6
-    assert settings.credit(SttSettings(stt_concurrency=2, whisper=whisper, stt_engine="scripted")) == 2
-    assert settings.credit(SttSettings(stt_concurrency=2)) == 8
+async def test_a_process_holds_what_it_works_on_at_once_and_no_more() -> None:
+    """On a CPU, also one that `auto` chose, each pass is of one window: what waits is left to others."""
+    speakers = [settings.WhisperSettings(whisper_batch=batch) for batch in (0, 3)]
+    if not ctranslate2.get_cuda_device_count():
+        speakers.append(settings.WhisperSettings(whisper_device="auto"))
+    wanted = [SttSettings(stt_concurrency=2, whisper=whisper) for whisper in speakers]
+    wanted.append(SttSettings(stt_concurrency=2, whisper=speakers[1], stt_engine="scripted"))
+    held = []
+    for each in wanted:
+        transcriber = await asyncio.to_thread(engines.load, each)
+        held.append(transcriber.at_once)
+        await transcriber.close()
+    assert held == [2, 6, *([2] * (len(speakers) - 2)), 2]

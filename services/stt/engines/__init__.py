@@ -22,6 +22,9 @@ class Transcription(Struct, frozen=True):
 class Transcriber(Protocol):
     """Speech to text. It never blocks the event loop."""
 
+    at_once: int
+    """How many utterances it really works on together."""
+
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
         """Transcribe mono *samples* of 16 kHz in -1..1; an empty *language* is found out.
 

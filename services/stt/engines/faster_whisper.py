@@ -35,6 +35,7 @@ class FasterWhisper:
 
     def __init__(self, decoder: Decoder, concurrency: int, batch: int = 1) -> None:
         self._decoder = decoder
+        self.at_once = concurrency * batch
         self._batches = Batches(concurrency, batch, lambda shown: shown.frames, self._look)
 
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
@@ -78,7 +79,8 @@ def load(settings: SttSettings) -> FasterWhisper:
     Raises: SettingsError; StartError.
     """
     decoder = load_decoder(settings.whisper, settings.stt_concurrency)
-    return FasterWhisper(decoder, settings.stt_concurrency, batch(settings.whisper))
+    gpu = decoder.model.model.device == "cuda"
+    return FasterWhisper(decoder, settings.stt_concurrency, batch(settings.whisper, gpu))
 
 
 def load_decoder(settings: WhisperSettings, workers: int) -> Decoder:

@@ -15,6 +15,7 @@ class Scripted:
     def __init__(self, settings: SttSettings) -> None:
         self._text = settings.scripted_transcript
         self._seconds = settings.scripted_stt_ms / 1000
+        self.at_once = settings.stt_concurrency
 
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
         await asyncio.sleep(self._seconds)
