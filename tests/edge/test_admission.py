@@ -126,7 +126,7 @@ async def test_a_turn_that_cannot_be_answered_in_time_is_busy_at_once_and_others
         began = time.monotonic()
         await hasty.send(tone(0.2))
         error = (await told(hasty)).error
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.5  # not at its deadline
         assert error.code == codes.BUSY
         assert error.retry_after is not None
         assert 1 <= error.retry_after <= 8

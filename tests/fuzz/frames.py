@@ -11,6 +11,18 @@ REQUEST = (
     b"GET /ws?session=%s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+TEXTS = (
+    b"",
+    b"{}",
+    b'{"cancel": true}',
+    b'{"cancel": true, "sentences": 1}',
+    b'{"cancel": true, "sentences": 9007199254740991}',
+    b'{"cancel": true, "sentences": -1}',
+    b"\xff\xfe",
+    b"\x03\xe8",
+    b"\xff\xff",
+    b"a" * 200,
+)
 OPCODES = (0, 1, 1, 2, 2, 2, 2, 3, 8, 9, 10, 15)
 OPEN_SECONDS = 2.0
 READ_SECONDS = 0.3
@@ -29,12 +41,12 @@ ODD_TARGETS = (
 
 def request(chance: Random) -> bytes:
     """An HTTP request that opens a socket, or one that is broken."""
-    good = REQUEST % b"fuzz"
+    good = REQUEST % chance.choice([b"fuzz", b"fuzz&stream=1", b"fuzz&stream=1&turns=1"])
     match chance.randrange(8):
         case 0:
             return chance.randbytes(chance.randint(1, 400))
         case 1:
-            return good.replace(b"/ws?session=fuzz", chance.choice(ODD_TARGETS))
+            return good.replace(good.split()[1], chance.choice(ODD_TARGETS))
         case 2:
             cut = chance.randrange(len(good))
             return good[:cut] + chance.randbytes(3) + good[cut:]
@@ -51,7 +63,7 @@ def _frame(chance: Random) -> bytes:
         case 0:
             payload = wavs.broken(chance)
         case 1:
-            payload = chance.choice([b"", b"{}", b"\xff\xfe", b"\x03\xe8", b"\xff\xff", b"a" * 200])
+            payload = chance.choice(TEXTS)
         case _:
             payload = chance.randbytes(chance.randrange(300))
     first = (0x80 if chance.random() < 0.8 else 0) | (chance.randrange(8) << 4 if chance.random() < 0.1 else 0)

@@ -195,7 +195,7 @@ async def test_how_long_a_cancelled_turn_took_to_stop_is_told_and_counted(bus: B
     with structlog.testing.capture_logs() as logs:
         async with listening(bus, "voice.sentence.>") as said, working(bus, stage(writing)):
             await bus.publish(transcript("t1"))
-            await wait_until(lambda: len(said) == 3, "three sentences are there")
+            await wait_until(lambda: len(said) >= 3, "three sentences are there")
             await bus.tell(Cancel(origin="test", session="s", turn="t1"))
             await settled(bus)
 

@@ -104,6 +104,6 @@ async def test_who_fills_the_stream_alone_leaves_a_door_for_others(bus: Bus) -> 
             began = time.monotonic()
             await publish(bus, "late", 1)
             await wait_until(lambda: ends(events, "late").total() == 1, "the late one ended")
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 3
             await wait_until(lambda: ends(events, "flood").total() == 100, "all ended")
     assert ends(events, "late") == {"heard": 1}
