@@ -18,8 +18,9 @@ PLACES = {
     "operator": "people/operator",
     "observer": "people/observer",
     "kiosk": "people/kiosk",
+    "route": "nats/route",
 }
-"""Where each role's password lies. A role's folder is all that its container is given."""
+"""Where each role's password lies. A role's folder is all that its container is given. `route`: brokers to each other."""
 BROKERS = "nats/nats.env"
 """All of them, as the environment that the broker reads."""
 

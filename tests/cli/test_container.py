@@ -40,8 +40,9 @@ def test_nobody_else_can_read_a_password(tmp_path: Path) -> None:
         assert (tmp_path / place).stat().st_mode & 0o777 == 0o600
 
 
-def test_the_broker_s_own_file_names_exactly_these_roles() -> None:
-    conf = (Path(__file__).parents[2] / "deploy" / "nats" / "nats.conf").read_text()
+def test_the_broker_s_own_files_name_exactly_these_roles() -> None:
+    folder = Path(__file__).parents[2] / "deploy" / "nats"
+    conf = (folder / "nats.conf").read_text() + (folder / "cluster.conf").read_text()
 
     for role in passwords.PLACES:
         assert f"$NATS_{role.upper()}_PASSWORD" in conf
