@@ -20,7 +20,7 @@ PLACES = {
     "kiosk": "people/kiosk",
     "route": "nats/route",
 }
-"""Where each role's password lies. A role's folder is all that its container is given. `route`: brokers to each other."""
+"""Where each role's password lies. A role's folder is all that its container is given; `route` is the brokers' own."""
 BROKERS = "nats/nats.env"
 """All of them, as the environment that the broker reads."""
 
