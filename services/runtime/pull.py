@@ -51,6 +51,7 @@ class Pull:
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._credit = credit
         self._ahead = 0
+        self._careful = False
         self._take = take
         self._asked = 0
         self._held = 0
@@ -94,14 +95,18 @@ class Pull:
         self._wake.set()
 
     def give_credit(self, credit: int) -> None:
-        """Set how many messages may be held at once, and none beyond them."""
-        self._credit, self._ahead = credit, 0
+        """Set how many messages may be held at once, and, for now, none beyond them."""
+        self._credit, self._ahead, self._careful = credit, 0, False
         if self._wants():
             self._wake.set()
 
+    def go_carefully(self) -> None:
+        """Hold one message at a time, also in a hurry, until a credit is given."""
+        self._credit, self._ahead, self._careful = 1, 0, True
+
     def hurry(self, hurry: bool) -> None:
         """Set whether more than the credit is held, because what comes costs no work."""
-        ahead, self._ahead = self._ahead, AHEAD if hurry else 0
+        ahead, self._ahead = self._ahead, AHEAD if hurry and not self._careful else 0
         if ahead < self._ahead:
             self._wake.set()
 

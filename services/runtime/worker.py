@@ -79,6 +79,7 @@ class Worker:
         self._name = name
         self._room = Room(stage.credit)
         self._pull = Pull(bus, stage.stream, stage.name, 1, self._take)
+        self._pull.go_carefully()
         self._turn_away = TurnAway(bus, self._pull, stage.name)
         self._cancelled = Cancelled()
         self._holding: dict[asyncio.Task[None], Delivery] = {}
@@ -137,7 +138,7 @@ class Worker:
     async def _hold(self, held: Delivery) -> None:
         """Keep a message from its delivery to its settling."""
         if held.deliveries > 1:
-            self._pull.give_credit(1)
+            self._pull.go_carefully()
             metrics.REDELIVERIES.labels(self._stage.name).inc()
         try:
             if self._stop.is_set():

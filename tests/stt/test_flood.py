@@ -75,6 +75,17 @@ async def test_another_origin_is_heard_at_once_and_the_flood_is_told_when_to_com
     assert all(f"ask again in {event.retry_after:g} s" in event.message for event in busy)
 
 
+async def test_a_fresh_worker_in_a_flood_asks_for_one_message_until_one_went_well(bus: Bus) -> None:
+    """The first may kill it: what it had pulled beside that, only to turn it away, would die with it."""
+    async with listening(bus, "voice.*.*.*") as events:
+        await publish(bus, "flood", FLOOD)
+        await publish(bus, "calm", 1)
+        async with stt(bus):
+            await wait_until(lambda: any(isinstance(event, Failed) for event in events), "some was turned away")
+            assert any(isinstance(event, Transcript) for event in events)
+            await wait_until(lambda: ends(events, "flood").total() == FLOOD, "the flood ended")
+
+
 async def test_an_origin_that_is_alone_loses_nothing(bus: Bus) -> None:
     """It may have as much of the line as it has patience for."""
     async with listening(bus, "voice.*.*.*") as events:
