@@ -30,6 +30,15 @@ class Delivery(Struct, frozen=True):
     behind: int
     """Messages of the queue that nobody had been given yet then."""
 
+    @property
+    def order(self) -> int:
+        """Its place among those that wait to be worked on alone, turned around by each delivery.
+
+        Whoever waited behind a message that killed their worker is before it the next time: it does not take them
+        with it until all were delivered too often.
+        """
+        return -self.sequence if self.deliveries % 2 else self.sequence
+
 
 def of(message: Msg) -> Delivery:
     """What the broker says of *message*.

@@ -12,9 +12,9 @@ no room           downstream, or the broker is away: wait in place and publish t
 a crash           given back once, then `failed` and a dead letter. Two in a row of different messages, or `Sick`: the
                   worker hands back what it holds and ends with an error; who started it starts it again.
 no event          a dead letter (and `failed` where a turn is known), never again.
-delivered before  worked on alone, so that a message that kills its worker takes no other with it; a fresh worker asks
-                  for one message at a time until it has settled one that was never delivered before. After
-                  MAX_DELIVERIES it is not worked on any more: `failed`, a dead letter.
+delivered before  worked on alone, so that a message that kills its worker takes no other with it, in an order that each
+                  delivery turns around; a fresh worker asks for one message at a time until it has settled one that
+                  was never delivered before. After MAX_DELIVERIES no work is done on it: `failed`, a dead letter.
 over its share    `Busy`: `failed busy`, before a place or the engine is asked for; more is pulled at once meanwhile.
 past its deadline `failed deadline`, without engine time.
 cancelled         dropped, and its engine stopped within a token or a piece; who cancelled knows. A cancel saves work,
@@ -204,7 +204,7 @@ class Worker:
         async with AsyncExitStack() as place:
             try:
                 async with asyncio.timeout(max(0.0, settle.due(event, held.stored_at) - self._bus.time())):
-                    await place.enter_async_context(self._room.enter(alone=held.deliveries > 1))
+                    await place.enter_async_context(self._room.enter(alone=held.deliveries > 1, order=held.order))
             except TimeoutError:
                 return await settle.too_late(self._bus, held, event, self._stage.name)
             started = self._bus.time()

@@ -1,8 +1,15 @@
 """The room: together up to its places, or alone."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
+import pytest
+
+from bus_schemas import Event, Sentence, Transcript
 from services.runtime.alone import Room
+from services.runtime.bus import Bus
+from services.runtime.streams import TRANSCRIPT
+from tests.runtime.workers import settled, stage, transcript, working
 
 
 async def test_who_works_alone_shares_the_room_with_nobody() -> None:
@@ -52,3 +59,33 @@ async def test_who_gives_up_being_alone_lets_the_others_in() -> None:
         alone.cancel()
         async with asyncio.timeout(1):
             await together
+
+
+@pytest.mark.parametrize("deliveries", [2, 3])
+async def test_who_waited_behind_a_suspect_the_last_time_is_before_it_now(bus: Bus, deliveries: int) -> None:
+    """A message that kills its workers must not take the same neighbours with it until they are given up too."""
+    done: list[str] = []
+
+    async def work(event: Transcript) -> AsyncGenerator[Event, None]:
+        await asyncio.sleep(0.1)
+        done.append(event.turn)
+        yield Sentence(attempt="a1", n=0, text="ok", last=True)
+
+    for number in range(3):
+        await bus.publish(transcript(f"s{number}"))
+    pulling = await bus.jetstream.pull_subscribe_bind(durable="llm", stream=TRANSCRIPT)
+    for _ in range(deliveries - 2):
+        for message in await pulling.fetch(3, timeout=5):
+            await message.nak(delay=0.01)
+        await asyncio.sleep(0.2)
+    suspects = await pulling.fetch(3, timeout=5)
+    await pulling.unsubscribe()
+    async with working(bus, stage(work, credit=8)):
+        await bus.publish(transcript("new"))
+        await settled(bus, left=3)
+        await asyncio.sleep(0.3)
+        for message in suspects:
+            await message.nak(delay=0.01)
+        await settled(bus)
+
+    assert done == ["new", *(["s0", "s1", "s2"] if deliveries == 2 else ["s2", "s1", "s0"])]
