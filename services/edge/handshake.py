@@ -38,7 +38,8 @@ def wishes(address: str, settings: EdgeSettings, key: Key | None = None) -> Wish
     if path != PATH:
         raise Refused(
             codes.UNKNOWN_PATH,
-            f"There is nothing at {path[:100]}: the WebSocket is at {PATH}, health at /healthz and /readyz.",
+            f"There is nothing at {path[:100]}: "
+            f"the page is at /, the WebSocket at {PATH}, health at /healthz and /readyz.",
         )
     query = _query(urlsplit(address).query)
     return Wishes(

@@ -1,7 +1,7 @@
-"""The WebSocket server: handshakes, health pages, and a conversation for each socket."""
+"""The WebSocket server: handshakes, the page, health pages, and a conversation for each socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from math import ceil
@@ -18,12 +18,13 @@ from services.runtime.bus import Bus
 from services.runtime.errors import Refused, StartError
 from services.runtime.health import Readiness
 
-from . import handshake, keys, report, tls
+from . import handshake, keys, page_files, report, tls
 from .admission import Admission
 from .conversation import Conversation
 from .gate import Gate
 from .keys import Key
 from .opening import Opening
+from .page_files import PageFile
 from .relay import Relay
 from .settings import EdgeSettings
 from .turn import STOPPING, Wishes
@@ -51,8 +52,11 @@ STATUS = {
 class Edge:
     """A server that listens; made by `listen`."""
 
-    def __init__(self, settings: EdgeSettings, bus: Bus, readiness: Readiness, gate: Gate) -> None:
+    def __init__(
+        self, settings: EdgeSettings, bus: Bus, readiness: Readiness, gate: Gate, pages: Mapping[str, PageFile]
+    ) -> None:
         self.port = 0
+        self._pages = pages
         self._gate = gate
         self._settings = settings
         self._bus = bus
@@ -97,9 +101,15 @@ class Edge:
         return True
 
     async def admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer what is no conversation: health, a wrong address, who may not ask, a service that cannot take one."""
+        """Answer what is no conversation: the page, health, a wrong address, who may not ask."""
+        response = await self._answer(connection, request)
+        if response is not None and request.method == "HEAD":
+            response.body = b""
+        return response
+
+    async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         try:
-            found = await health.respond(request, self._readiness)
+            found = page_files.respond(request, self._pages) or await health.respond(request, self._readiness)
             if found is not None:
                 return found
             handshake.wishes(request.path, self._settings)
@@ -161,12 +171,12 @@ class Edge:
 
 @asynccontextmanager
 async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> AsyncIterator[Edge]:
-    """Serve `/ws` and the health pages; at the end every socket that is still open is closed with 1001.
+    """Serve `/ws`, the page and the health pages; at the end every socket that is still open is closed with 1001.
 
     Raises: StartError when the port is taken; SettingsError for keys or a certificate that cannot be used.
     """
     gate, opening = Gate(settings, asyncio.get_running_loop().time), Opening()
-    edge = Edge(settings, bus, readiness, gate)
+    edge = Edge(settings, bus, readiness, gate, await asyncio.to_thread(page_files.read))
     encryption = await asyncio.to_thread(tls.context, settings)
     try:
         server = await serve(

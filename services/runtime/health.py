@@ -61,6 +61,7 @@ async def respond(request: Request, readiness: Readiness) -> Response | None:
 def response(status: HTTPStatus, body: bytes, content_type: str = JSON) -> Response:
     """An HTTP response that ends its connection."""
     headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
+    headers["X-Content-Type-Options"] = "nosniff"
     return Response(status.value, status.phrase, headers, body)
 
 
