@@ -1,9 +1,10 @@
 """Whether an edge takes a turn: would it be answered in its time, by the lines on the bus and what turns took?
 
-Nothing is looked at while nobody asks, and nothing is refused before a turn has been answered here.
+Nothing is looked at while nobody asks. Who floods is seen early: many turns that were taken are a reason to look.
 """
 
 import asyncio
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -22,8 +23,11 @@ from .outlook import Outlook
 
 LOOK_SECONDS = 1.0
 """Between two looks at the lines, while turns are asked."""
-OF_ITS_TIME = 2 / 3
-"""A turn is to be expected in this part of its time: the rest is for what no mean tells."""
+SOONEST_SECONDS, MANY = 0.1, 8
+"""When so many were taken since the last look, the next one comes sooner: other edges take turns too."""
+OF_ITS_TIME = 1 / 2
+"""A turn is to be expected in this part of its time: the rest is for what no mean tells. A machine that becomes half as
+fast after it was taken is still in time."""
 SHORTEST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
 log = structlog.get_logger()
@@ -38,18 +42,23 @@ class Admission:
         self._clock = clock
         self._outlook = Outlook()
         self._asked: Counter[str] = Counter()
-        self._demand = asyncio.Event()
+        self._since = 0.0
+        self._demand, self._many = asyncio.Event(), asyncio.Event()
 
     async def look(self) -> None:
         """Look at the lines while turns are asked, for as long as this runs."""
         while True:
             await self._demand.wait()
             self._demand.clear()
+            self._many.clear()
             try:
                 await self._see()
             except Unavailable as error:
                 log.debug("lines_not_seen", error=str(error))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SOONEST_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS - SOONEST_SECONDS):
+                    await self._many.wait()
 
     def refusal(self, origin: str, timeout_ms: int) -> Error | None:
         """Count a turn of *origin* that is to be asked; or say that it would not be answered in time, and when to ask.
@@ -57,11 +66,15 @@ class Admission:
         A turn that nobody makes wait is never refused, however little time it has.
         """
         self._demand.set()
-        waits = outlook.wait(self._outlook, origin, self._asked, self._burst, self._clock())
+        now = self._clock()
+        self._since = self._since if self._asked else now
+        waits = outlook.wait(self._outlook, origin, self._asked, self._burst, now, self._since)
         late = waits + outlook.work(self._outlook) - timeout_ms / 1000 * OF_ITS_TIME
         if waits > 0 and late > 0:
             return _busy("The line is longer than the time of this turn", late)
         self._asked[origin] += 1
+        if self._asked.total() >= MANY:
+            self._many.set()
         return None
 
     def learn(self, trail: Iterable[Step]) -> None:
@@ -73,14 +86,16 @@ class Admission:
         return _busy(why, outlook.work(self._outlook))
 
     async def _see(self) -> None:
+        # What is asked from now on may be seen or not: it counts twice rather than never.
+        began, asked = self._clock(), self._asked.copy()
         stages = {stage: await backlog.queue(self._bus, stream) for stream, stage in streams.CONSUMERS.items()}
-        turns = await backlog.utterances(self._bus)
-        passed = self._clock() - self._outlook.seen
-        seen = msgspec.structs.replace(self._outlook, seen=self._clock(), backlog=turns)
+        turns, now = await backlog.utterances(self._bus), self._clock()
+        seen = msgspec.structs.replace(self._outlook, seen=now, backlog=turns)
         for name, queue in stages.items():
-            seen = outlook.look(seen, name, queue, passed)
+            seen = outlook.look(seen, name, queue, now)
         self._outlook = seen
-        self._asked.clear()
+        self._asked -= asked
+        self._since = began
 
 
 def _busy(why: str, seconds: float) -> Error:

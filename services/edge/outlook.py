@@ -18,8 +18,11 @@ WEIGHT = 0.2
 SLOWEST = 1 / 3
 """Of what the places of a stage could do: a stage that does less has lost a worker, whose work another will have."""
 SEEN_WEIGHT = 0.5
-LONGEST = 3.0
-"""Seconds between two looks that tell of what was done between them: who looks no more has had nobody asking."""
+SHORTEST, LONGEST = 1.0, 3.0
+"""Seconds that are counted together: in less there are too few turns; who did not look for longer had nobody asking."""
+UNKNOWN = 1.0
+"""Events a second of a stage that others wait for, until its speed is known: a guess, and a careful one. At the start
+of a flood all that was asked before the first answer was taken once, and was too late."""
 FORGET = 0.9
 """A look that finds fewer places at work may have met one between two turns: places are lost slowly."""
 
@@ -29,12 +32,16 @@ class Stage(Struct, frozen=True):
 
     waiting: int = 0
     """Events that nobody works on yet."""
+    working: int = 0
+    """Events that are worked on."""
     places: float = 0.0
     """Events that are worked on at once, by all its workers; 0: not known, since nobody had to wait."""
     seconds: float = 0.0
     """What one takes; 0: not known."""
     finished: int = 0
-    """Events that were settled, since the consumer was made."""
+    """Events that were settled until `since`, from when the consumer was made."""
+    since: float = 0.0
+    """When what is settled began to be counted; seconds of the clock of `Outlook.seen`."""
     measured: float = 0.0
     """Of those, how many a second while others waited; 0: not known."""
 
@@ -45,7 +52,7 @@ class Stage(Struct, frozen=True):
         A place waits between two events, for the broker and for its machine, so it does less than it could.
         """
         most = self.places / self.seconds if self.seconds else 0.0
-        return min(most, max(most * SLOWEST, self.measured)) if self.measured else most
+        return min(most, max(most * SLOWEST, self.measured)) if most and self.measured else most or self.measured
 
 
 class Outlook(Struct, frozen=True):
@@ -67,36 +74,52 @@ def learn(outlook: Outlook, trail: Iterable[Step]) -> Outlook:
     return msgspec.structs.replace(outlook, stages=stages)
 
 
-def look(outlook: Outlook, name: str, queue: Queue, passed: float) -> Outlook:
-    """What the consumer of a stage says, *passed* seconds after the look before."""
-    stage, waiting = outlook.stages.get(name, Stage()), queue.num_pending
-    places, measured = stage.places, stage.measured
-    if waiting:
-        places = max(1.0, queue.num_ack_pending, stage.places * FORGET)
-    elif places:
-        places = max(places, queue.num_ack_pending)
-    if waiting and stage.waiting and 0 < passed < LONGEST:
-        rate = (queue.finished - stage.finished) / passed
-        measured = measured + (rate - measured) * SEEN_WEIGHT if measured else rate
-    seen = msgspec.structs.replace(
-        stage, waiting=waiting, places=places, finished=queue.finished, measured=max(0.0, measured)
-    )
+def look(outlook: Outlook, name: str, queue: Queue, now: float) -> Outlook:
+    """What the consumer of a stage says."""
+    stage, waiting, working = outlook.stages.get(name, Stage()), queue.num_pending, queue.num_ack_pending
+    steady = bool(waiting and stage.waiting) and now - stage.since < LONGEST
+    over = now - stage.since >= SHORTEST
+    if steady and over:
+        stage = _measured(stage, queue.finished, now - stage.since)
+    if over or not steady:
+        stage = msgspec.structs.replace(stage, finished=queue.finished, since=now)
+    places = max(stage.places, working, 1.0) if waiting or stage.places else 0.0
+    seen = msgspec.structs.replace(stage, waiting=waiting, working=working, places=places)
     return msgspec.structs.replace(outlook, stages={**outlook.stages, name: seen})
 
 
-def wait(outlook: Outlook, origin: str, asked: Mapping[str, int], burst: int, now: float) -> float:
-    """Seconds that a turn of *origin* would spend in lines; *asked* were asked here since the look.
+def _measured(stage: Stage, finished: int, passed: float) -> Stage:
+    """Others waited all the time, so what was done is what can be done."""
+    rate = (finished - stage.finished) / passed
+    measured = stage.measured + (rate - stage.measured) * SEEN_WEIGHT if stage.measured else rate
+    return msgspec.structs.replace(stage, measured=max(0.0, measured), places=stage.places * FORGET)
 
-    What waits before a stage comes to it too, so the slowest stage counts, for all that is before it.
+
+def wait(outlook: Outlook, origin: str, asked: Mapping[str, int], burst: int, now: float, since: float) -> float:
+    """Seconds that a turn of *origin* would spend in lines; *asked* were asked here after the look, from *since* on.
+
+    The line that was seen became shorter since then; with nothing in it, nothing was done before more was asked.
     """
-    first, passed = outlook.stages.get(FIRST, Stage()), now - outlook.seen
-    turns = {name: outlook.backlog.turns.get(name, 0) + asked.get(name, 0) for name in {*outlook.backlog.turns, *asked}}
-    before = shares.ahead(Backlog(turns), origin, burst) - max(1.0, first.places)
-    longest = before / first.rate if first.rate else 0.0
+    seen = outlook.backlog.turns
+    turns = {name: seen.get(name, 0) + asked.get(name, 0) for name in {*seen, *asked}}
+    done = min(now - outlook.seen, _line(outlook, seen, origin, burst) + now - since)
+    return max(0.0, _line(outlook, turns, origin, burst) - done)
+
+
+def _line(outlook: Outlook, turns: Mapping[str, int], origin: str, burst: int) -> float:
+    """Seconds that the next turn of *origin* spends in lines, when so many turns are unfinished.
+
+    What waits before a stage comes to it too, so the slowest stage counts, for all that is before it. Of a stage that
+    nobody waits for it need not be known how fast it is, save for the first, which all that is asked comes to.
+    """
+    first = outlook.stages.get(FIRST, Stage())
+    before = max(0.0, shares.ahead(Backlog(turns), origin, burst) - max(1.0, first.places, first.working))
+    longest = before / (first.rate or UNKNOWN)
     for stage in (outlook.stages.get(name, Stage()) for name in BEHIND):
-        before = max(0.0, before) + stage.waiting
-        longest = max(longest, before / stage.rate) if stage.rate else longest
-    return max(0.0, longest - passed)
+        before += stage.waiting
+        if stage.rate or stage.waiting:
+            longest = max(longest, before / (stage.rate or UNKNOWN))
+    return longest
 
 
 def work(outlook: Outlook) -> float:

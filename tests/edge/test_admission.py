@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
@@ -11,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from bus_schemas import Event, Step, Utterance, codes
 from bus_schemas.frames import ErrorFrame
 from services.edge import outlook
-from services.edge.outlook import Outlook
+from services.edge.outlook import Outlook, Stage
 from services.edge.server import Edge
 from services.edge.settings import EdgeSettings
 from services.runtime.backlog import Queue
@@ -35,14 +37,16 @@ def busy_since(waiting: int, working: int, **turns: int) -> Outlook:
 
 
 def looked(seen: Outlook, stage: str, waiting: int, working: int, delivered: int = 0) -> Outlook:
-    """A look at a stage, a second after the one before."""
-    told = {"num_pending": waiting, "num_ack_pending": working, "delivered": {"consumer_seq": delivered + working}}
-    return outlook.look(seen, stage, msgspec.convert(told, Queue), 1.0)
+    """A look at a stage, a second after the one before, which found *delivered* fewer settled."""
+    before = seen.stages.get(stage, Stage())
+    settled = before.finished + delivered
+    told = {"num_pending": waiting, "num_ack_pending": working, "delivered": {"consumer_seq": settled + working}}
+    return outlook.look(seen, stage, msgspec.convert(told, Queue), (before.since or 99.0) + 1.0)
 
 
 def waits(seen: Outlook, origin: str, now: float = 100.0, **asked: int) -> float:
     """Seconds in lines."""
-    return round(outlook.wait(seen, origin, asked, BURST, now), 6)
+    return round(outlook.wait(seen, origin, asked, BURST, now, since=now), 6)
 
 
 def test_a_line_takes_what_its_turns_take_on_the_places_that_there_are() -> None:
@@ -55,7 +59,10 @@ def test_a_line_takes_what_its_turns_take_on_the_places_that_there_are() -> None
 
 
 def test_what_this_edge_asked_since_the_look_is_in_the_line_too() -> None:
-    assert waits(busy_since(40, 2, web=42), "web", web=4) == 11.0
+    seen = busy_since(40, 2, web=42)
+    assert waits(seen, "web", web=4) == 11.0
+    assert waits(seen, "web", now=104.0, web=4) == 7.0
+    assert waits(seen, "web", now=200.0, web=4) == 1.0  # nothing was done for them before they were asked
 
 
 def test_another_origins_flood_is_no_reason_to_refuse() -> None:
@@ -80,15 +87,33 @@ def test_places_that_do_less_than_they_could_are_taken_at_what_they_do() -> None
     seen = busy_since(40, 2, web=42)
     assert waits(looked(seen, "stt", 40, 2, delivered=2), "web") == 20.0
     assert waits(looked(seen, "stt", 40, 2, delivered=9), "web") == 10.0
-    dead = looked(looked(seen, "stt", 40, 2, delivered=2), "stt", 40, 2, delivered=2)
+    dead = looked(looked(seen, "stt", 40, 2, delivered=2), "stt", 40, 2)
     for _ in range(20):
-        dead = looked(dead, "stt", 40, 2, delivered=2)
+        dead = looked(dead, "stt", 40, 2)
     assert waits(dead, "web") == 30.0
 
 
-def test_nothing_is_known_before_a_turn_was_answered() -> None:
-    seen = looked(Outlook(backlog=Backlog({"web": 900})), "stt", 898, 2)
-    assert outlook.wait(seen, "web", {}, BURST, 0.0) == 0.0
+def test_looks_that_follow_each_other_soon_are_counted_together() -> None:
+    """In a tenth of a second a stage of half a second finishes none or several, and neither is its speed."""
+    seen = busy_since(40, 2, web=42)
+    for tenth in range(1, 11):
+        told = {"num_pending": 40, "num_ack_pending": 2, "delivered": {"consumer_seq": 2 + tenth // 5}}
+        seen = outlook.look(seen, "stt", msgspec.convert(told, Queue), 100.0 + tenth / 10)
+        assert waits(seen, "web") == (10.0 if tenth < 10 else 20.0)
+
+
+def test_before_a_speed_is_known_a_line_takes_a_second_a_turn() -> None:
+    """What is worked on waits for nobody; then the speed that was seen is believed, before a turn was answered too."""
+    cold = looked(Outlook(seen=100.0, backlog=Backlog({"web": 30})), "stt", 20, 10)
+    assert waits(cold, "web") == 20.0
+    assert waits(Outlook(seen=100.0), "web", web=12) == 11.0
+    assert waits(looked(cold, "stt", 20, 10, delivered=40), "web") == 0.5
+
+
+def test_a_system_where_nobody_waits_is_not_held_for_slow() -> None:
+    """Ninety are worked on and nobody waits: nobody knows how many more could be."""
+    seen = looked(looked(Outlook(seen=100.0, backlog=Backlog({"web": 90})), "stt", 0, 90), "llm", 0, 90)
+    assert waits(seen, "web") == 0.0
 
 
 @pytest.fixture
@@ -135,3 +160,17 @@ async def test_a_turn_that_cannot_be_answered_in_time_is_busy_at_once_and_others
         await asyncio.sleep(error.retry_after)
         await hasty.send(tone(0.2))
         await receive(hasty)
+
+
+async def test_of_a_flood_that_meets_a_cold_edge_no_turn_is_taken_that_ends_too_late(bus: Bus, server: Edge) -> None:
+    """Thirty at once, 4 s for each, for a worker of which nothing is known and that does one in 0.3 s."""
+    async with answering(bus, slow, credit=1), AsyncExitStack() as stack:
+        url = f"ws://127.0.0.1:{server.port}/ws?timeout=4"
+        clients = [await stack.enter_async_context(connect(url)) for _ in range(30)]
+        for client in clients:
+            await client.send(tone(0.2))
+        async with asyncio.timeout(8):
+            answers = [msgspec.json.decode(await client.recv()) for client in clients]
+    codes_told = Counter(answer["error"]["code"] if "error" in answer else "answered" for answer in answers)
+    assert set(codes_told) == {"answered", codes.BUSY}
+    assert codes_told["answered"] >= 2
