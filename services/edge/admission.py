@@ -71,6 +71,8 @@ class Admission:
         waits = outlook.wait(self._outlook, origin, self._asked, self._burst, now, self._since)
         late = waits + outlook.work(self._outlook) - timeout_ms / 1000 * OF_ITS_TIME
         if waits > 0 and late > 0:
+            if not outlook.known(self._outlook):
+                self._many.set()  # a guess is no reason to refuse for long
             return _busy("The line is longer than the time of this turn", late)
         self._asked[origin] += 1
         if self._asked.total() >= MANY:

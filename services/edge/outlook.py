@@ -122,6 +122,11 @@ def _line(outlook: Outlook, turns: Mapping[str, int], origin: str, burst: int) -
     return longest
 
 
+def known(outlook: Outlook) -> bool:
+    """Whether the speed of the first stage is more than a guess."""
+    return outlook.stages.get(FIRST, Stage()).rate > 0
+
+
 def work(outlook: Outlook) -> float:
     """Seconds that a turn takes where nobody waits."""
     return sum(stage.seconds for stage in outlook.stages.values())
