@@ -17,6 +17,8 @@ WEIGHT = 0.2
 """Of the last turn in the mean of what a stage takes."""
 SLOWEST = 1 / 3
 """Of what the places of a stage could do: a stage that does less has lost a worker, whose work another will have."""
+UNSEEN = 1 / 2
+"""Of the same, until what they do was seen: at the start of a flood everybody is slower, on a busy machine by half."""
 SEEN_WEIGHT = 0.5
 SHORTEST, LONGEST = 1.0, 3.0
 """Seconds that are counted together: in less there are too few turns; who did not look for longer had nobody asking."""
@@ -52,7 +54,9 @@ class Stage(Struct, frozen=True):
         A place waits between two events, for the broker and for its machine, so it does less than it could.
         """
         most = self.places / self.seconds if self.seconds else 0.0
-        return min(most, max(most * SLOWEST, self.measured)) if most and self.measured else most or self.measured
+        if not most or not self.measured:
+            return most * UNSEEN or self.measured
+        return min(most, max(most * SLOWEST, self.measured))
 
 
 class Outlook(Struct, frozen=True):
@@ -123,8 +127,8 @@ def _line(outlook: Outlook, turns: Mapping[str, int], origin: str, burst: int) -
 
 
 def known(outlook: Outlook) -> bool:
-    """Whether the speed of the first stage is more than a guess."""
-    return outlook.stages.get(FIRST, Stage()).rate > 0
+    """Whether it was seen how fast the first stage is, with a line before it."""
+    return outlook.stages.get(FIRST, Stage()).measured > 0
 
 
 def work(outlook: Outlook) -> float:
