@@ -35,7 +35,7 @@ AT_MOST = 2.0
 """Times the wait of an empty system: what the few may wait behind the flood."""
 SLOW_ENOUGH_MS = 100
 """Of engines that are quicker it is only told: turning the flood away takes longer than they do."""
-QUICK = 1.0
+QUICK = 0.5
 """Seconds within which nearly all are told `busy`."""
 MOST_MEMORY = 512.0
 """MiB of any process."""
