@@ -7,6 +7,7 @@ export class Microphone {
   #context = null;
   #stream = null;
   #blocks = null;
+  #opening = null;
 
   /** `level(0 to 1)` is told how loud it is, while something is recorded. */
   constructor(level) {
@@ -24,6 +25,11 @@ export class Microphone {
 
   /** Ask the browser for it. Throws a DOMException where it is not allowed or not there. */
   async open() {
+    this.#opening ??= this.#open().finally(() => (this.#opening = null));
+    await this.#opening;
+  }
+
+  async #open() {
     if (this.isOpen) return;
     if (!navigator.mediaDevices) throw new DOMException("no secure context", "SecurityError");
     const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
@@ -44,10 +50,10 @@ export class Microphone {
 
   /** The WAV of what was said since `start`, and its seconds. */
   async stop() {
+    const blocks = this.#blocks ?? []; // the next recording may begin meanwhile
     await new Promise((resolve) => setTimeout(resolve, LAST_SYLLABLE_MS));
-    const blocks = this.#blocks ?? [];
     const rate = this.#context?.sampleRate ?? 1;
-    this.#blocks = null;
+    if (this.#blocks === blocks) this.#blocks = null;
     this.level(0);
     const seconds = blocks.reduce((count, block) => count + block.length, 0) / rate;
     return { wav: await wavOf(blocks, rate), seconds };

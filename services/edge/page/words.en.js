@@ -46,7 +46,7 @@ export const en = {
   "error refused.too_long": "This is too long. Ask in less time, two minutes at most unless the operator says less.",
   "error refused.too_large": "This file is too large. Send a shorter one, or one of 16 kHz.",
   "error refused.truncated": "The end of this file is missing. Copy or record it again.",
-  "error refused.unauthorized": "This service asks for a key, and this is not one. Put yours in below, then ask again.",
+  "error refused.unauthorized": "This service asks for a key that it knows. Put yours in below, then ask again.",
   "error refused.origin": "Pages of this address may not ask here. Open the service's own address, or have the operator allow this one (ALLOWED_ORIGINS).",
   "error refused.language": "This language is not spoken here. Choose another below, then ask again.",
   "error refused.voice": "There is no such voice here. Choose another below, or leave it empty, then ask again.",

@@ -46,7 +46,7 @@ export const pt = {
   "error refused.too_long": "Isto é longo demais. Pergunte em menos tempo: dois minutos no máximo, ou menos se o operador disser.",
   "error refused.too_large": "Este arquivo é grande demais. Envie um mais curto, ou de 16 kHz.",
   "error refused.truncated": "Falta o fim deste arquivo. Copie ou grave de novo.",
-  "error refused.unauthorized": "O serviço pede uma chave, e esta não é uma. Ponha a sua abaixo e pergunte de novo.",
+  "error refused.unauthorized": "O serviço pede uma chave que ele conheça. Ponha a sua abaixo e pergunte de novo.",
   "error refused.origin": "Páginas deste endereço não podem perguntar aqui. Abra o endereço do próprio serviço, ou peça ao operador que o permita (ALLOWED_ORIGINS).",
   "error refused.language": "Este idioma não é falado aqui. Escolha outro abaixo e pergunte de novo.",
   "error refused.voice": "Não há essa voz aqui. Escolha outra abaixo, ou deixe vazio, e pergunte de novo.",

@@ -1,0 +1,46 @@
+"""The page in a real Chromium, with a microphone that plays the shipped question: `python -m tests.browser [FOLDER]`.
+
+It needs `pip install playwright`, a Chromium (`CHROMIUM`, /usr/bin/chromium) and `npm install axe-core` (`AXE`, the
+path of its axe.min.js). Screenshots of 360 and 1280 px go to FOLDER, to be looked at. It ends with 1 at the first
+thing that does not hold. It is no part of `make test`, because a browser is no package of it.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.acceptance import pipeline
+
+from . import scenes
+from .browser import Browser, opened
+
+REPLY = "You said: {transcript} This is the second sentence. The third one is a little longer than that. Now the last."
+SETTINGS = {**pipeline.SCRIPTED, "SCRIPTED_REPLY": REPLY, "SCRIPTED_TTS_WORDS_PER_SECOND": "6"}
+SCENES: tuple[Callable[[Browser], None], ...] = (
+    scenes.a_held_button_is_answered_in_words_and_sound,
+    scenes.talking_again_interrupts_and_tells_what_was_heard,
+    scenes.a_wrong_file_gets_a_sentence,
+    scenes.a_killed_broker_loses_no_answer,
+    scenes.a_killed_edge_loses_no_answer,
+    scenes.phone_and_desktop_light_and_dark_are_accessible,
+)
+
+
+def main(folder: Path) -> int:
+    """Play every scene against one `voicebus up`. Returns an exit code."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    axe = Path(os.environ.get("AXE", "node_modules/axe-core/axe.min.js")).read_text("utf-8")
+    with tempfile.TemporaryDirectory() as data, pipeline.running(Path(data), SETTINGS) as running:
+        address = running.url.replace("ws://", "http://").removesuffix("/ws") + "/"
+        with opened(address, chromium, axe, folder, Path(data)) as browser:
+            for scene in SCENES:
+                scene(browser)
+                print(f"holds: {scene.__name__.replace('_', ' ')}", flush=True)  # noqa: T201 - the command's result
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")))
