@@ -60,7 +60,8 @@ class Browser(Struct, frozen=True):
     def violations(self, page: Any) -> list[str]:
         """What axe finds wrong."""
         page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": self.axe})
-        return [str(found["id"]) for found in page.evaluate("axe.run()")["violations"]]
+        found = page.evaluate("axe.run()")["violations"]
+        return [f"{rule['id']} at {node['target']}" for rule in found for node in rule["nodes"]]
 
     def kill(self, words: str) -> None:
         """SIGKILL for the process of this pipeline that has *words* in its command line."""
