@@ -11,7 +11,7 @@ LOCK_XTTS = $(subst --universal --python-version 3.11,--python-version 3.11 --py
 OF_CUDA := triton cuda-toolkit cuda-bindings nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-xtts chaos overload fuzz bench bench-full setup lint types lock clean
+.PHONY: help demo test test-xtts chaos overload fuzz compose-test bench bench-full setup lint types lock clean
 
 help: ## show this list
 	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
@@ -41,6 +41,9 @@ bench: .setup-test ## measure voicebus beside its peers, and write docs/performa
 
 bench-full: .setup-test ## that, and how cost grows (an hour more)
 	@$(BIN)/python -m benchmarks --full $(ARGS)
+
+compose-test: .setup-test ## build the CPU images, run docker-compose.yml, kill parts of it; as root on Debian, or with Docker
+	@$(BIN)/python -m tests.compose
 
 setup: .setup-test ## make .venv with everything in it, and stop
 
