@@ -26,7 +26,7 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|toml|wav|mjs|lock|svg)|(?:[\w.-]+/)+")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^(?:\w+=\S+ )*(voicebus|make) ([a-z]+)", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\w+=\S+ )*(voicebus|make) ([a-z-]+)", re.MULTILINE)
 MADE_BY_A_RUN = {"question.wav", "reply.wav", "reply-1.wav", "name.wav", "maria.wav"}
 MADE_WHEN_USED = {"nats/", "logs/", "node_modules/"}
 
@@ -71,7 +71,7 @@ def test_every_command_that_is_named_is_one(page: Path, capsys: pytest.CaptureFi
     """`voicebus up` and the like are words of the parser, `make demo` and the like are targets."""
     text = page.read_text("utf-8")
     commands = set(COMMAND.findall("\n".join([*blocks(page, "sh"), *QUOTED.findall(BLOCK.sub("", text))])))
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert {word for program, word in commands if program == "make"} <= set(targets)
     for word in sorted(word for program, word in commands if program == "voicebus"):
         with pytest.raises(SystemExit) as ended:
