@@ -1,13 +1,14 @@
 """Real speech goes in, and what comes out is what was said: every service a process, real Whisper, real voices."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
 from bus_schemas import Speech, Transcript, names
 from services.cli.client import Client, Turn
 from services.runtime import bus as buses
+from services.runtime import wav
 from services.runtime.bus import BusSettings
 from tests.acceptance import speech
 from tests.acceptance.pipeline import Pipeline, running
@@ -19,6 +20,7 @@ Record = Callable[[str, object], None]
 
 MOST_WRONG = 0.15
 MOST_WRONG_BACK = 0.25
+MAX_BYTES = 8 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +74,23 @@ async def replies(pipeline: Pipeline) -> list[bytes]:
                     Transcript(origin="replies", session=str(number), turn=turn, text=text, seconds=3.0, language="en")
                 )
             await wait_until(lambda: len(_whole(said)) == len(speech.REPLIES), "every reply is spoken", seconds=120)
-        return [wav for _, wav in sorted(_whole(said).items())]
+        return [await asyncio.to_thread(wav.join, wavs, MAX_BYTES) for _, wavs in sorted(_whole(said).items())]
 
 
-def _whole(said: Sequence[object]) -> dict[str, bytes]:
-    """The sound of each session's reply: one sentence, in one piece."""
-    return {event.session: event.wav for event in said if isinstance(event, Speech) and event.wav}
+def _whole(said: Sequence[object]) -> dict[str, list[bytes]]:
+    """The sound of every session whose last sentence has come, in order: a clause, then the rest of it."""
+    spoken: dict[str, dict[tuple[int, int], Speech]] = {}
+    for event in said:
+        if isinstance(event, Speech):
+            spoken.setdefault(event.session, {})[event.n, event.piece] = event
+    return {
+        session: [pieces[place].wav for place in sorted(pieces)]
+        for session, pieces in spoken.items()
+        if _is_whole(pieces)
+    }
+
+
+def _is_whole(pieces: Mapping[tuple[int, int], Speech]) -> bool:
+    last = next((event.n for event in pieces.values() if event.last), None)
+    ends = {event.n for event in pieces.values() if event.end}
+    return last is not None and ends == set(range(last + 1))
