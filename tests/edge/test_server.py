@@ -264,7 +264,6 @@ async def test_a_failure_of_an_outsider_does_not_reach_the_socket(bus: Bus, serv
     ("path", "status", "code"),
     [
         ("/nowhere", 404, codes.UNKNOWN_PATH),
-        ("/", 404, codes.UNKNOWN_PATH),
         ("/ws?timeout=soon", 400, codes.BAD_PARAMETER),
         ("//[", 400, codes.BAD_PARAMETER),
     ],
