@@ -1,6 +1,9 @@
-// Ask voicebus a question, hear the answer while it is made: `node stream.mjs URL WAV`, Node 22 or later, or a browser.
-// It needs nothing installed. Each piece of the answer is a WAV file: reply-1.wav, reply-2.wav, ...
+// Ask voicebus a question, hear the answer while it is made: `node stream.mjs URL WAV`.
+// A browser and Node 22 or later need nothing installed; an older Node needs `npm install ws`.
+// Each piece of the answer is a WAV file: reply-1.wav, reply-2.wav, ...
 import { readFile, writeFile } from "node:fs/promises";
+
+const WebSocket = globalThis.WebSocket ?? (await import("ws")).WebSocket;
 
 /** Ask a question; `play(wav)` gets each piece of sound as it comes. Resolves to the last frame. */
 function ask(url, question, play, forget) {

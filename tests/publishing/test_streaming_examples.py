@@ -15,7 +15,6 @@ from tests.edge.asking import answering, edge, length, speech, tone, two_sentenc
 from tests.publishing.programs import EXAMPLES, Ended, run
 
 PYTHON = [sys.executable, str(EXAMPLES / "stream.py")]
-LIKE_NODE_22 = "--experimental-websocket"
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ async def test_python_says_what_the_edge_refused(url: str, tmp_path: Path) -> No
 
 
 async def test_javascript_does_the_same(bus: Bus, url: str, node: str, tmp_path: Path) -> None:
-    command = [node, LIKE_NODE_22, "--no-warnings", str(EXAMPLES / "stream.mjs")]
+    command = [node, str(EXAMPLES / "stream.mjs")]
     async with answering(bus, two_sentences):
         ended = await ask(command, url, tmp_path, tone(1))
 

@@ -123,9 +123,9 @@ async def test_closing_the_stage_closes_the_engine() -> None:
     assert pieces.given == 1
 
 
-def test_xtts_is_refused_with_a_clear_sentence() -> None:
-    """An engine that is still to come is told apart from a typing mistake."""
-    with pytest.raises(SettingsError, match="xtts is not in this version yet"):
+def test_xtts_is_refused_until_its_licence_is_agreed_to() -> None:
+    """The sentence says what the licence means."""
+    with pytest.raises(SettingsError, match="only non-commercial use"):
         engines.load(TtsSettings(tts_engine="xtts"))
 
 
