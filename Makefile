@@ -11,7 +11,7 @@ LOCK_XTTS = $(subst --universal --python-version 3.11,--python-version 3.11 --py
 OF_CUDA := triton cuda-toolkit cuda-bindings nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-xtts chaos overload fuzz compose-test bench bench-full setup lint types lock clean
+.PHONY: help demo test test-xtts page-test chaos overload fuzz compose-test bench bench-full setup lint types lock clean
 
 help: ## show this list
 	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
@@ -26,6 +26,9 @@ test: .setup-test ## run the tests; ARGS="-k edge" goes to pytest
 test-xtts: ## run the tests of XTTS in .venv-xtts, which has torch
 	@$(PYTHON) -m deploy.xtts_env
 	@.venv-xtts/bin/python -m pytest tests/xtts $(ARGS)
+
+page-test: .setup-page ## play the page in Chromium (a minute); ARGS="pictures" keeps what was seen, to be looked at
+	@$(BIN)/python -m tests.browser $(ARGS)
 
 chaos: .setup-test ## kill workers and the broker under load (7 minutes); ARGS="--short --seed 7" is a minute
 	@$(BIN)/python -m tests.chaos $(ARGS)
@@ -56,6 +59,7 @@ types: .setup-test ## check the types
 lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(LOCK) pyproject.toml --extra embedded --extra openai --group test --group bench -o requirements/test.lock
 	@$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
+	@$(LOCK) --group page -c requirements/test.lock -o requirements/page.lock
 	@echo setuptools | $(LOCK) - -o requirements/build.lock
 	@printf '%s\n' $(OF_CUDA) > .voicebus/of-cuda; sed -n 's/+cpu.*//p' requirements/torch-cpu.lock > .voicebus/torch
 	@$(LOCK_XTTS) pyproject.toml --extra xtts --extra broker --group pytest -c requirements/test.lock -c .voicebus/torch \
@@ -72,7 +76,7 @@ lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--
 clean: ## remove .venv, its installer and the caches (the data of the broker stays)
 	rm -rf .venv .venv-xtts .voicebus/bin benchmarks/.venvs benchmarks/.models .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: .setup-demo .setup-test
-.setup-demo .setup-test: .setup-%:
+.PHONY: .setup-demo .setup-test .setup-page
+.setup-demo .setup-test .setup-page: .setup-%:
 	@command -v $(PYTHON) >/dev/null || { echo "voicebus needs Python 3.11 or newer, and there is no $(PYTHON) here: install it (Debian: apt install python3)." >&2; exit 1; }
 	@$(PYTHON) -m deploy.bootstrap $*

@@ -1,4 +1,4 @@
-"""Makes .venv from the locked requirements, with nothing but Python there: `python3 -m deploy.bootstrap demo|test`."""
+"""Makes .venv from the locked requirements, with nothing but Python there: `python3 -m deploy.bootstrap demo|test|page`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ TOOLS = ROOT / ".voicebus" / "bin"
 STAMP = VENV / "voicebus-setup.json"
 UNFINISHED = VENV / "voicebus-setup-unfinished"
 OLDEST, NEWEST = (3, 11), (3, 14)
-SETS = {"demo": ("demo",), "test": ("demo", "test")}  # what is complete once a set is installed
+SETS = {"demo": ("demo",), "test": ("demo", "test"), "page": ("demo", "test", "page")}  # what is complete with a set
+LOCKS = {"demo": ("demo",), "test": ("test",), "page": ("test", "page")}  # what is installed for a set
 # The packages of ours that come as source only, pure Python: they are built with the pinned tool of build.lock.
 FROM_SOURCE = ("forbiddenfruit", "nkeys")
 
@@ -31,7 +32,7 @@ FROM_SOURCE = ("forbiddenfruit", "nkeys")
 def main(arguments: list[str]) -> int:
     """Sets up and returns an exit code; what is missing is said in one sentence."""
     if len(arguments) != 1 or arguments[0] not in SETS:
-        print("usage: python3 -m deploy.bootstrap demo|test", file=sys.stderr)
+        print(f"usage: python3 -m deploy.bootstrap {'|'.join(SETS)}", file=sys.stderr)
         return 2
     try:
         check_python(sys.version_info[:2])
@@ -70,7 +71,7 @@ def is_ready(name: str) -> bool:
 def fingerprint(name: str) -> str:
     """Changes with all that .venv depends on: the lock, the metadata, the place and the Python."""
     digest = hashlib.sha256(f"{ROOT} {sys.version_info[:2]}".encode())
-    for path in (ROOT / "requirements" / f"{name}.lock", ROOT / "pyproject.toml"):
+    for path in (*lock_files(name), ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -108,13 +109,18 @@ def install(name: str, lock: int) -> None:
 
 
 def locked(name: str) -> list[str]:
-    """The uv command that installs one lock and nothing that has no hash in it."""
-    locks = ROOT / "requirements"
-    from_lock = ["--no-deps", "--require-hashes", "-r", str(locks / f"{name}.lock")]
+    """The uv command that installs the locks of a set and nothing that has no hash in them."""
+    files = [word for file in lock_files(name) for word in ("-r", str(file))]
+    from_lock = ["--no-deps", "--require-hashes", *files]
     only_wheels = ["--only-binary", ":all:", *(f"--no-binary={package}" for package in FROM_SOURCE)]
-    build = ["--require-build-hashes", "--build-constraints", str(locks / "build.lock")]
+    build = ["--require-build-hashes", "--build-constraints", str(ROOT / "requirements" / "build.lock")]
     preview = ["--preview-features", "build-dependency-hashes"]
     return ["pip", "install", "--python", str(VENV), *from_lock, *only_wheels, *build, *preview]
+
+
+def lock_files(name: str) -> list[Path]:
+    """What a set is installed from."""
+    return [ROOT / "requirements" / f"{lock}.lock" for lock in LOCKS[name]]
 
 
 def venv_works() -> bool:

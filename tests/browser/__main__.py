@@ -1,11 +1,12 @@
-"""The page in a real Chromium, with a microphone that plays the shipped question: `python -m tests.browser [FOLDER]`.
+"""The page in a real Chromium, with a microphone that plays the shipped question: `make page-test`.
 
-It needs `pip install playwright`, a Chromium (`CHROMIUM`, /usr/bin/chromium) and `npm install axe-core` (`AXE`, the
-path of its axe.min.js). Screenshots of 360 and 1280 px go to FOLDER, to be looked at. It ends with 1 at the first
-thing that does not hold. It is no part of `make test`, because a browser is no package of it.
+It takes the Chromium of this machine (`CHROMIUM` names another). `ARGS="FOLDER"` keeps screenshots of 360 and 1280 px
+there, to be looked at. It ends with 1 at the first thing that does not hold. It is no part of `make test`, because a
+browser is no package.
 """
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -28,14 +29,22 @@ SCENES: tuple[Callable[[Browser], None], ...] = (
 )
 
 
+def chromium() -> str:
+    """The browser of this machine."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, filter(None, names))), None)
+    if found is None:
+        sys.exit("there is no Chromium here: install it (Debian: apt install chromium), or name one in CHROMIUM")
+    return found
+
+
 def main(folder: Path) -> int:
     """Play every scene against one `voicebus up`. Returns an exit code."""
     folder.mkdir(parents=True, exist_ok=True)
-    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    axe = Path(os.environ.get("AXE", "node_modules/axe-core/axe.min.js")).read_text("utf-8")
+    program = chromium()
     with tempfile.TemporaryDirectory() as data, pipeline.running(Path(data), SETTINGS) as running:
         address = running.url.replace("ws://", "http://").removesuffix("/ws") + "/"
-        with opened(address, chromium, axe, folder, Path(data)) as browser:
+        with opened(address, program, folder, Path(data)) as browser:
             for scene in SCENES:
                 scene(browser)
                 print(f"holds: {scene.__name__.replace('_', ' ')}", flush=True)  # noqa: T201 - the command's result
@@ -43,4 +52,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")))
+    with tempfile.TemporaryDirectory() as pictures:
+        sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else pictures)))

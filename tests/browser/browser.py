@@ -4,6 +4,8 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from playwright.sync_api import sync_playwright
 
 QUESTION = Path(__file__).resolve().parents[2] / "audios" / "question.wav"
 SWITCHES = (
-    "--no-sandbox",
+    *(("--no-sandbox",) if os.geteuid() == 0 else ()),  # Chromium has no sandbox for root
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     f"--use-file-for-fake-audio-capture={QUESTION}",
@@ -34,7 +36,6 @@ class Browser(Struct, frozen=True):
 
     chromium: Any
     address: str
-    axe: str
     screenshots: Path
     data: Path
     """The folder of `voicebus up`, by which its processes are known."""
@@ -59,7 +60,7 @@ class Browser(Struct, frozen=True):
 
     def violations(self, page: Any) -> list[str]:
         """What axe finds wrong."""
-        page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": self.axe})
+        page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe()})
         found = page.evaluate("axe.run()")["violations"]
         return [f"{rule['id']} at {node['target']}" for rule in found for node in rule["nodes"]]
 
@@ -77,10 +78,16 @@ class Browser(Struct, frozen=True):
         assert killed == 1, f"{killed} processes of this pipeline are {words}"
 
 
+@cache
+def axe() -> str:
+    """The rules of accessibility, as a script."""
+    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+
+
 @contextmanager
-def opened(address: str, chromium: str, axe: str, screenshots: Path, data: Path) -> Iterator[Browser]:
+def opened(address: str, chromium: str, screenshots: Path, data: Path) -> Iterator[Browser]:
     """A Chromium that is closed at the end."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(SWITCHES))
-        yield Browser(launched, address, axe, screenshots, data)
+        yield Browser(launched, address, screenshots, data)
         launched.close()

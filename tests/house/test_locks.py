@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = (
     "demo",
     "test",
+    "page",
     "build",
     "xtts",
     "torch-cpu",
