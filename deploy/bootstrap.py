@@ -1,4 +1,4 @@
-"""Makes .venv from the locked requirements, with nothing but Python there: `python3 -m deploy.bootstrap demo|test|page`."""
+"""Makes .venv from the locked requirements, with nothing but Python: `python3 -m deploy.bootstrap demo|test|page`."""
 
 from __future__ import annotations
 
