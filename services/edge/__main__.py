@@ -11,7 +11,7 @@ from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
 from services.runtime.health import Readiness
 
-from . import open_files, server
+from . import open_files, presence, server
 from .settings import EdgeSettings
 
 LOOK_SECONDS = 5.0
@@ -31,6 +31,7 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
     async with (
         buses.connect(settings.runtime.bus, "voicebus-edge", no_echo=True) as bus,
         server.listen(settings, bus, readiness) as edge,
+        presence.announced(bus, edge, serve.worker_name(settings.runtime)),
     ):
         log.info("service_ready", host=settings.host, port=edge.port)
         async with asyncio.TaskGroup() as group:

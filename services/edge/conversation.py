@@ -203,10 +203,11 @@ class Conversation:
         if not busy_at_the_door and action.turn != (self._session.wishes.resume or None):
             self._share.end()  # the others took no share here
         self._admission.learn(action.trail)
-        report.turn(self._session.wishes, action)
+        report.turn(self._session.wishes, action, self._bus)
 
     async def _publish(self, utterance: Utterance) -> None:
         self._start = Place(time=self._bus.time())
+        report.asked(self._bus, utterance)
         try:
             async with asyncio.timeout(self._settings.publish_seconds):
                 stored = await self._try(utterance.turn, lambda: self._bus.publish(utterance))

@@ -1,7 +1,16 @@
 """What an edge tells of its turns: one line each in the log, and a few numbers."""
 
+from collections import Counter as Count
+from functools import partial
+
 import structlog
+from msgspec.structs import replace
 from prometheus_client import Counter, Gauge, Histogram
+
+from bus_schemas import Utterance
+from services.runtime import sightings
+from services.runtime.bus import Bus
+from services.runtime.sightings import ASKED, Sighting
 
 from .actions import Report
 from .turn import Wishes
@@ -18,11 +27,23 @@ REFUSED = Counter("voicebus_refused_sockets_total", "Handshakes that were refuse
 CLOSED = Counter("voicebus_closed_total", "Sockets that were closed, by why.", ["reason"])
 RECOVERIES = Counter("voicebus_recoveries_total", "Readings of what a socket may have missed.")
 
+ENDS: Count[str] = Count()
+"""How many turns ended how, for who asks this process; the numbers of `TURNS`."""
+
 log = structlog.get_logger()
 
 
-def turn(wishes: Wishes, report: Report) -> None:
-    """Log and count a turn that is over; never a word of what was said."""
+def asked(bus: Bus, utterance: Utterance) -> None:
+    """A turn is about to be put on the bus."""
+    emptied = replace(utterance, wav=b"")  # it is kept as long as the turn is open
+    bus.sightings.began((utterance.session, utterance.turn), partial(sightings.of, emptied, "edge", ASKED, bus.time()))
+
+
+def turn(wishes: Wishes, report: Report, bus: Bus) -> None:
+    """Log, count and tell a turn that is over; never a word of what was said."""
+    bus.sightings.ended((wishes.session, report.turn))
+    bus.sightings.tell(partial(_seen, wishes, report, bus.time()))
+    ENDS[report.outcome] += 1
     TURNS.labels(report.outcome).inc()
     if report.turn:
         TURN_SECONDS.observe(report.seconds)
@@ -44,3 +65,8 @@ def turn(wishes: Wishes, report: Report) -> None:
         seconds=round(report.seconds, 3),
         **fields,
     )
+
+
+def _seen(wishes: Wishes, report: Report, at: float) -> Sighting:
+    who = wishes.origin, wishes.session, report.turn
+    return Sighting("edge", report.outcome, at, *who, code=report.code, stage=report.stage)

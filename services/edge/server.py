@@ -67,6 +67,11 @@ class Edge:
         self._empty = asyncio.Event()
         self._stopping = False
 
+    @property
+    def sockets(self) -> int:
+        """How many are open."""
+        return len(self._conversations)
+
     async def drain(self, seconds: float) -> None:
         """Take no more turns; let the running ones finish within *seconds*, tell the rest; close every socket."""
         self._stopping = True

@@ -41,6 +41,7 @@ async def open_stage(wanted: LlmSettings, bus: Bus) -> AsyncIterator[Stage]:
             handle=partial(stage.handle, model=model, memory=memory, settings=wanted),
             credit=wanted.llm_concurrency,
             probe=model.probe,
+            runs=settings.runs(wanted),
         )
     finally:
         await model.close()

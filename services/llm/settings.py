@@ -1,5 +1,6 @@
 """The settings of llm."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -74,6 +75,7 @@ class LlmSettings(Struct, frozen=True):
     """What the scripted engine answers."""
 
 
+EMBEDDED_MODEL = "SmolLM2-135M"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -93,3 +95,14 @@ def engine(settings: LlmSettings) -> tuple[Literal["ollama", "openai", "llama-cp
     if settings.llama_endpoint:
         return "ollama", f"LLM_ENGINE is unset and LLAMA_ENDPOINT={settings.llama_endpoint}"
     return "llama-cpp", "LLM_ENGINE and LLAMA_ENDPOINT are unset: the embedded default"
+
+
+def runs(settings: LlmSettings) -> dict[str, str]:
+    """What a worker says that it runs; a server's address may hold a password, and is not told."""
+    name, _ = engine(settings)
+    match name:
+        case "scripted":
+            return {"engine": name}
+        case "llama-cpp":
+            return {"engine": name, "model": Path(settings.llama_model).name or EMBEDDED_MODEL, "device": "cpu"}
+    return {"engine": name, "model": settings.llama_model, "device": "server"}

@@ -27,7 +27,8 @@ from .access import BusSettings as BusSettings
 from .confirm import Confirmations
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
 from .heed import heed_cancel
-from .watch import abort, address, watch
+from .sightings import Sightings
+from .watch import abort, address, forget_callbacks, watch
 
 PUBLISH_SECONDS = 5.0
 ABANDON_SECONDS = 1.0
@@ -66,6 +67,7 @@ class Bus:
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_slow: list[Callable[[], None]] = []
         """Called when the client had to drop messages: what was missed is in the streams."""
+        self.sightings = Sightings()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def publish(self, event: Event) -> None:
@@ -180,7 +182,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
         yield bus
     finally:
         watching.cancel()
-        _forget_callbacks(client)
+        forget_callbacks(client)
         await asyncio.gather(watching, return_exceptions=True)
         await _close(client)
 
@@ -221,7 +223,7 @@ async def _close(client: Client) -> None:
 
 
 async def _abandon(client: Client) -> None:
-    _forget_callbacks(client)
+    forget_callbacks(client)
     with contextlib.suppress(NatsError, TimeoutError, OSError):
         async with asyncio.timeout(ABANDON_SECONDS):  # after a failed handshake the client waits for ever
             await client.close()
@@ -276,11 +278,6 @@ async def _credentials(client: Client, settings: BusSettings) -> tuple[str | Non
     if encryption is not None:
         access.never_in_the_clear(client)
     return seed, encryption
-
-
-def _forget_callbacks(client: Client) -> None:
-    """A connection that is closed on purpose is no news."""
-    client._closed_cb = client._disconnected_cb = None
 
 
 def _on_error(bus: Bus, error: Exception, refusal: str, opening: bool) -> None:

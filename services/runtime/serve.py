@@ -13,13 +13,17 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 from msgspec import Struct
 
-from . import bus, health, log, settings
+from bus_schemas import subjects
+
+from . import announce, bus, health, log, settings
+from .announce import Card, Figures
 from .bus import Bus, BusSettings
 from .errors import SettingsError, VoicebusError
 from .health import Readiness
 from .log import LogSettings
 from .settings import Port
 from .stage import Stage
+from .streams import CONSUMERS, EVENT_OF
 from .worker import Worker, WorkerSettings
 
 logger = structlog.get_logger()
@@ -87,16 +91,37 @@ async def work(
     readiness.lack("engine", "loading")
     async with health.listen(runtime.health_host, runtime.health_port, readiness) as port:
         logger.info("service_started", health_port=port)
-        worker_name = runtime.worker.worker_name or _worker_name()
+        name_here = worker_name(runtime)
         async with bus.connect(runtime.bus, f"voicebus-{name}") as connection:
             readiness.have("bus")
             async with _unless_stopped(open_stage(wanted, connection), connection, stopping) as stage:
                 if stage is None:
                     _leave()
                 readiness.have("engine")
-                logger.info("service_ready", worker=worker_name)
-                await _work(Worker(connection, stage, runtime.worker, readiness, worker_name), connection, stopping)
+                logger.info("service_ready", worker=name_here)
+                worker = Worker(connection, stage, runtime.worker, readiness, name_here)
+                async with announced(connection, stage, worker, name_here):
+                    await _work(worker, connection, stopping)
     logger.info("service_stopped")
+
+
+@asynccontextmanager
+async def announced(connection: Bus, stage: Stage, worker: Worker, name: str) -> AsyncIterator[None]:
+    """Say who works here and what, to whoever asks; tell what it does, to whoever watches."""
+    card = Card(
+        name=f"voicebus-{stage.name}",
+        endpoint=stage.name,
+        subject=subjects.every(EVENT_OF[stage.stream]),
+        group=CONSUMERS[stage.stream],
+        metadata={"stage": stage.name, "worker": name, **stage.runs},
+    )
+
+    def figures() -> Figures:
+        now = worker.account.now
+        return Figures(sum(now.outcomes.values()), now.failed, worker.account.seconds, now)
+
+    async with connection.sightings.told(connection.client), announce.announced(connection.client, card, figures):
+        yield
 
 
 def _leave() -> NoReturn:
@@ -152,7 +177,10 @@ def _log_settings(wanted: Struct) -> LogSettings:
     return runtime_of(wanted).log
 
 
-def _worker_name() -> str:
+def worker_name(runtime: RuntimeSettings) -> str:
+    """What a service calls itself in trails, logs and to who asks."""
+    if runtime.worker.worker_name:
+        return runtime.worker.worker_name
     return re.sub(r"[^A-Za-z0-9_-]", "-", f"{socket.gethostname()}-{os.getpid()}")
 
 

@@ -1,6 +1,6 @@
 """What a stage is: a function from one event to a stream of events."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
@@ -35,6 +35,8 @@ class Stage(Struct, frozen=True):
     """Return when the engine can work. Raises: Unavailable."""
     admit: Admit = everybody
     """Lets an event in, before any work on it. Raises: Busy."""
+    runs: Mapping[str, str] = {}
+    """What it runs, for people: `engine`, `model` and `device`. Never a secret."""
 
 
 def follow(output: Event, cause: Event, step: Step) -> Event:

@@ -46,6 +46,8 @@ STREAM_OF: dict[type[Event], str] = {
     Failed: ANSWER,
     Dead: DEAD,
 }
+EVENT_OF = {STREAM_OF[event]: event for event in (Utterance, Transcript, Sentence)}
+"""What is in a work queue."""
 
 log = structlog.get_logger()
 

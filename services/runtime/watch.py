@@ -57,6 +57,11 @@ def abort(transport: Transport) -> None:
             transport._io_writer.transport.abort()
 
 
+def forget_callbacks(client: Client) -> None:
+    """A connection that is closed on purpose is no news."""
+    client._closed_cb = client._disconnected_cb = None
+
+
 def address(client: Client) -> str:
     """Where *client* is connected, for a message to people."""
     url = client.connected_url

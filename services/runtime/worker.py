@@ -33,6 +33,7 @@ from nats.aio.msg import Msg
 from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codes, subjects
 
 from . import delivery, failpoint, metrics, settle
+from .account import Account
 from .alone import Room
 from .bus import Bus
 from .cancelled import Cancelled, heard
@@ -77,6 +78,7 @@ class Worker:
         self._settings = settings
         self._readiness = readiness
         self._name = name
+        self.account = Account(bus, stage.name, name, stage.credit)
         self._room = Room(stage.credit)
         self._pull = Pull(bus, stage.stream, stage.name, 1, self._take)
         self._pull.go_carefully()
@@ -90,7 +92,6 @@ class Worker:
         self._sick: Sick | None = None
         self._stop = asyncio.Event()
         self._recovery = Recovery(stage.probe, self._pull, readiness)
-        self._log = log.bind(stage=stage.name)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until *stopping*, then drain. Raises: Sick when this process should not go on."""
@@ -145,7 +146,7 @@ class Worker:
                 await delivery.nak(held, 0)
                 return
             outcome = await self._work(held)
-            metrics.EVENTS.labels(self._stage.name, outcome).inc()
+            self.account.settled(outcome)
             if held.deliveries == 1 and outcome != "busy":
                 self._pull.give_credit(self._stage.credit)
         except asyncio.CancelledError:
@@ -162,6 +163,11 @@ class Worker:
             event = delivery.event(held)
         except (BadSubject, NotAnEvent) as error:
             return await settle.not_an_event(self._bus, held, self._stage.name, str(error))
+        outcome = await self._admitted(held, event)
+        self.account.tell(event, outcome)
+        return outcome
+
+    async def _admitted(self, held: Delivery, event: Event) -> str:
         if held.deliveries > self._settings.max_deliveries:
             reason = f"it was delivered {held.deliveries} times and never finished; its workers died or hung"
             return await settle.give_up(self._bus, held, event, self._stage.name, reason)
@@ -208,21 +214,10 @@ class Worker:
             except TimeoutError:
                 return await settle.too_late(self._bus, held, event, self._stage.name)
             started = self._bus.time()
-            metrics.QUEUE.labels(self._stage.name).observe(max(0.0, started - held.stored_at))
-            outcome = await self._once(held, event, started)
-        self._report(event, outcome, self._bus.time() - started)
+            with self.account.working(event, max(0.0, started - held.stored_at)):
+                outcome = await self._once(held, event, started)
+        self.account.report(event, outcome, self._bus.time() - started)
         return outcome
-
-    def _report(self, event: Event, outcome: str, seconds: float) -> None:
-        metrics.SERVICE.labels(self._stage.name).observe(seconds)
-        self._log.info(
-            "event_handled",
-            outcome=outcome,
-            origin=event.origin,
-            session=event.session,
-            turn=event.turn,
-            service_ms=round(seconds * 1000, 1),
-        )
 
     async def _once(self, held: Delivery, event: Event, started: float) -> str:
         due = settle.due(event, held.stored_at)

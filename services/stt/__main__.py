@@ -36,6 +36,7 @@ async def open_stage(wanted: SttSettings, bus: Bus) -> AsyncIterator[Stage]:
             credit=transcriber.at_once,
             probe=transcriber.probe,
             admit=line.admit,
+            runs=settings.runs(wanted),
         )
     finally:
         await transcriber.close()

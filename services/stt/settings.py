@@ -64,6 +64,15 @@ def engine(settings: SttSettings) -> tuple[Literal["faster-whisper", "scripted"]
     return "faster-whisper", "STT_ENGINE is unset"
 
 
+def runs(settings: SttSettings) -> dict[str, str]:
+    """What a worker says that it runs."""
+    name, _ = engine(settings)
+    whisper = settings.whisper
+    return {"engine": name} | (
+        {} if name == "scripted" else {"model": whisper.whisper_model, "device": whisper.whisper_device}
+    )
+
+
 def batch(settings: WhisperSettings, gpu: bool) -> int:
     """How many windows share a pass.
 

@@ -31,6 +31,7 @@ async def open_stage(wanted: TtsSettings, bus: Bus) -> AsyncIterator[Stage]:
             handle=partial(stage.handle, speaker=speaker, default_voice=wanted.voice_name),
             credit=settings.concurrency(wanted),
             probe=speaker.probe,
+            runs=settings.runs(wanted),
         )
     finally:
         await speaker.close()

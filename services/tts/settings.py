@@ -62,3 +62,14 @@ def concurrency(settings: TtsSettings) -> int:
     """How many sentences the engine in force speaks at once."""
     name, _ = engine(settings)
     return settings.xtts.xtts_instances if name == "xtts" else settings.tts_concurrency
+
+
+def runs(settings: TtsSettings) -> dict[str, str]:
+    """What a worker says that it runs."""
+    name, _ = engine(settings)
+    match name:
+        case "scripted":
+            return {"engine": name}
+        case "embedded":
+            return {"engine": name, "model": "Piper, Kokoro", "device": "cpu"}
+    return {"engine": name, "model": settings.xtts.xtts_model or "XTTS v2", "device": settings.xtts.xtts_device}

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from bus_schemas import Transcript
+from services.runtime import serve
 from services.runtime.bus import Bus
 from services.runtime.health import Readiness
 from services.runtime.stage import Handle, Stage
@@ -32,13 +33,14 @@ async def working(
     """A worker that works until the end of the block, then drains."""
     stopping = asyncio.Event()
     worker = Worker(bus, made, settings or WorkerSettings(ack_wait=1.0), readiness or Readiness(), "test-worker")
-    task = asyncio.create_task(worker.run(stopping))
-    try:
-        yield task
-    finally:
-        stopping.set()
-        await asyncio.wait({task}, timeout=12)
-        assert task.done(), "the worker did not drain"
+    async with serve.announced(bus, made, worker, "test-worker"):
+        task = asyncio.create_task(worker.run(stopping))
+        try:
+            yield task
+        finally:
+            stopping.set()
+            await asyncio.wait({task}, timeout=12)
+            assert task.done(), "the worker did not drain"
 
 
 def transcript(turn: str, text: str = "hello", *, deadline: int = 0, session: str = "s") -> Transcript:

@@ -59,6 +59,12 @@ PUBLISH: dict[str, set[str]] = {
     "$JS.API.CONSUMER.INFO.VOICE_SENTENCE.tts": {"setup", "edge", "stt", "observer"},
     "_INBOX_edge.m": set(),
     "_INBOX_llm.m": set(),
+    "_INBOX_observer.m": {"edge", *WORKERS},
+    "$SRV.STATS": {"observer"},
+    "$SRV.INFO.voicebus-stt": {"observer"},
+    "voicewatch.wanted": {"observer"},
+    "voicewatch.stt.web.m": {"stt"},
+    "voicewatch.edge.kiosk.m": {"edge"},
     "$SYS.REQ.SERVER.PING": set(),
 }
 # subject -> the roles that may listen there
@@ -71,6 +77,13 @@ SUBSCRIBE: dict[str, set[str]] = {
     "voice.>": set(),
     "_INBOX.>": set(),
     "_INBOX_operator.>": set(),
+    "$SRV.*": {"edge", *WORKERS},
+    "$SRV.*.voicebus-stt": {"stt"},
+    "$SRV.*.voicebus-stt.*": {"stt"},
+    "$SRV.>": {"edge", *WORKERS},  # the broker takes this for one that `$SRV.*` allows; there are only questions
+    "voicewatch.wanted": {"edge", *WORKERS},
+    "voicewatch.*.*.*": {"observer"},
+    "voicewatch.>": set(),
     "$KV.>": set(),
     "$JS.API.>": set(),
     "$JS.ACK.>": set(),

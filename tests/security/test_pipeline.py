@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 
 from bus_schemas import Event, Failed, Utterance, codes
 from services.cli import broker_checks
+from services.edge import presence
 from services.edge.relay import Place, Relay
 from services.edge.settings import EdgeSettings
 from services.llm.__main__ import open_stage as open_llm
@@ -21,6 +22,7 @@ from services.llm.settings import LlmSettings
 from services.runtime import bus as buses
 from services.runtime import streams
 from services.runtime.bus import Bus
+from services.runtime.sightings import WANTED
 from services.stt.__main__ import open_stage as open_stt
 from services.stt.settings import SttSettings
 from services.tts.__main__ import open_stage as open_tts
@@ -29,7 +31,8 @@ from tests.edge.asking import edge, receive, tone
 from tests.fundamentals.conftest import REPLY
 from tests.harness import listening, wait_until
 from tests.runtime.workers import working
-from tests.security.locked import Locked, password
+from tests.security import locked as brokers
+from tests.security.locked import Locked, password, user
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,6 +143,48 @@ async def test_the_operator_looks_at_streams_empties_them_and_puts_work_back(loc
         letters = await bus.jetstream.subscribe("voice.dead.>", ordered_consumer=True)
         await letters.unsubscribe()
         await well(bus)
+
+
+async def test_who_looks_after_it_hears_who_works_and_where_turns_are(locked: Locked, stages: dict[str, Bus]) -> None:
+    """As the observer and as the operator; an outsider's turn is seen too, and nobody lacked a permission."""
+    async with (
+        edge(locked.settings("edge"), EdgeSettings()) as (listening_edge, own),
+        presence.announced(own, listening_edge, "edge-1"),
+    ):
+        for role in ("observer", "operator"):
+            async with user(locked, role) as (client, forbidden):
+                inbox = await client.subscribe(client.new_inbox())
+                seen = await client.subscribe(f"voicewatch.stt.kiosk.{role}")
+                await client.publish("$SRV.STATS", b"", reply=inbox.subject)
+                await client.publish(WANTED, b'{"fresh":true}')
+                names = {json.loads((await inbox.next_msg(timeout=5)).data)["name"] for _ in range(4)}
+                assert names == {f"voicebus-{name}" for name in ("edge", "stt", "llm", "tts")}
+                async with user(locked, "kiosk") as (outsider, _):
+                    await outsider.publish(f"voice.utterance.kiosk.{role}", tone(0.5))
+                assert (await seen.next_msg(timeout=5)).data
+                assert forbidden == []
+        await well(own)
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Iterator[Locked]:
+    """A broker whose configuration knows nothing of services that say that they are there."""
+    old = brokers.copy(tmp_path / "conf")
+    lines = old.read_text("utf-8").splitlines(keepends=True)
+    old.write_text("".join(line for line in lines if "$SRV" not in line and "voicewatch" not in line), "utf-8")
+    with brokers.running(tmp_path / "broker", old) as running:
+        yield running
+
+
+async def test_a_worker_that_may_not_say_that_it_is_there_works_all_the_same(older: Locked) -> None:
+    """After an upgrade of the services alone."""
+    async with buses.connect(older.settings("setup"), "setup") as bus:
+        assert await streams.setup(bus.jetstream, streams.StreamSettings()) == []
+    async with buses.connect(older.settings("llm"), "llm") as bus:
+        engine = LlmSettings(llm_engine="scripted", scripted=REPLY)
+        async with open_llm(engine, bus) as stage, working(bus, stage):
+            await well(bus)
+            assert 'violation for subscription to "$srv.' in bus.last_error
 
 
 async def test_the_observer_can_run_the_doctor(locked: Locked) -> None:
