@@ -30,7 +30,9 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one stage spent on a turn: a row of its waterfall."""
 
     stage: Annotated[str, Meta(max_length=128)]
+    """`stt`, `llm` or `tts`."""
     worker: Annotated[str, Meta(max_length=128)]
+    """The process that did it."""
     queue_ms: float
     """From the broker's timestamp to the worker's hands, milliseconds."""
     service_ms: float
@@ -44,7 +46,9 @@ class Heard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     turn: Token
+    """The turn that was interrupted."""
     sentences: Count
+    """How many of its sentences were heard to their end."""
     transcription: str = ""
     """What had been asked."""
     text: str = ""
@@ -64,8 +68,11 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fields that are left out, first to last, when the header has no room: a reader can do without."""
 
     origin: OptionalToken = ""
+    """The party that asks and is answered."""
     session: OptionalToken = ""
+    """One conversation of the origin."""
     turn: OptionalToken = ""
+    """One question and its answer; of a bare utterance `<stream sequence>-<broker's timestamp, ms, hexadecimal>`."""
     run: Count = 0
     """0, and one more each time an operator requeues the turn."""
     attempt: OptionalToken = ""
@@ -75,8 +82,10 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     voice: Annotated[str, Meta(max_length=64)] = ""
     """A name of `audios/voices.toml`; empty: the deployment's own."""
     deadline: Count = 0
-    """When the turn is too late, milliseconds since 1970 by the broker's clock; 0: not known yet."""
+    """When the turn is too late, milliseconds since 1970 by the broker's clock; 0: not known yet. stt makes it from
+    `timeout_ms` and the broker's timestamp, whatever an utterance brings."""
     trail: Annotated[tuple[Step, ...], Meta(max_length=MAX_STEPS)] = ()
+    """Where the time went so far, a step a stage."""
 
 
 class Utterance(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,9 +95,11 @@ class Utterance(Event, frozen=True, kw_only=True, omit_defaults=True):
     PAYLOAD = "wav"
 
     wav: bytes = b""
+    """The recording."""
     timeout_ms: Annotated[int, Meta(ge=1, le=MAX_TIMEOUT_MS)] = DEFAULT_TIMEOUT_MS
     """How long the requester waits, counted from the broker's timestamp."""
     heard: Heard | None = None
+    """Of an answer that this question interrupted: how much of it was heard."""
 
 
 class Transcript(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,9 +108,11 @@ class Transcript(Event, frozen=True, kw_only=True, omit_defaults=True):
     NAME = "transcript"
 
     text: str
+    """The words; empty when nobody spoke."""
     seconds: float
     """Length of the audio."""
     heard: Heard | None = None
+    """As the utterance had it."""
 
 
 class Sentence(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,10 +121,13 @@ class Sentence(Event, frozen=True, kw_only=True, omit_defaults=True):
     NAME = "sentence"
 
     n: Count
+    """Its number, from 0."""
     text: str
     """May be empty when `last`: a terminator, never spoken."""
     last: bool = False
+    """The attempt's last sentence."""
     transcription: str = ""
+    """What had been asked."""
     reply: str = ""
     """The whole reply; on the last sentence only."""
 
@@ -127,18 +143,23 @@ class Speech(Event, frozen=True, kw_only=True, omit_defaults=True):
     SPARE = ("reply", "transcription")
 
     n: Count
+    """The sentence's number, from 0."""
     take: Token
     """The name of tts's run that spoke this."""
     piece: Count = 0
+    """The piece's number in its take, from 0."""
     end: bool = False
     """The take's last piece; its WAV may be empty."""
     last: bool = False
     """The attempt's last sentence."""
     text: str = ""
+    """The sentence."""
     transcription: str = ""
+    """What had been asked."""
     reply: str = ""
     """The whole reply; on the last sentence only, and only where it fits: the sentences' texts are it as well."""
     wav: bytes = b""
+    """The sound."""
 
 
 class Failed(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,6 +168,7 @@ class Failed(Event, frozen=True, kw_only=True, omit_defaults=True):
     NAME = "failed"
 
     stage: str
+    """Who says so."""
     code: str
     """One of `bus_schemas.codes`."""
     message: str
@@ -169,16 +191,21 @@ class Dead(Event, frozen=True, kw_only=True, omit_defaults=True):
     SPARE = ("headers", "trail")
 
     stage: Token
+    """Who gave it up."""
     code: str
+    """Why, for a program."""
     reason: str
+    """Why, for a person."""
     subject: str
     """Where the original was published."""
     sequence: Count
     """The original's number in its stream."""
     deliveries: Count
+    """How often it had been tried."""
     headers: dict[str, str] = {}
     """The original's headers."""
     body: bytes = b""
+    """The original's payload."""
 
 
 EVENTS: tuple[type[Event], ...] = (Utterance, Transcript, Sentence, Speech, Failed, Cancel, Dead)

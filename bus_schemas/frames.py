@@ -10,20 +10,27 @@ class Answer(Struct, frozen=True):
     """A turn's answer in text; one binary frame with the WAV follows it."""
 
     transcription: str
+    """What was heard; empty when nobody spoke."""
     llama: str
+    """The whole reply."""
 
 
 class Error(Struct, frozen=True, omit_defaults=True):
     """What went wrong, for a program (`code`, one of `bus_schemas.codes`) and for a person (`message`)."""
 
     code: str
+    """The kind of trouble."""
     message: str
+    """A sentence that a person can act on."""
     retry_after: float | None = None
     """With `busy`, where it is known: after so many seconds another try may succeed."""
 
 
 class ErrorFrame(Struct, frozen=True):
+    """The end of a turn that cannot be answered; the socket stays open. A refused handshake has it as its body."""
+
     error: Error
+    """What went wrong."""
 
 
 class Taken(Struct, frozen=True):
@@ -33,18 +40,21 @@ class Taken(Struct, frozen=True):
     """
 
     turn: str
+    """The turn's name on the bus."""
 
 
 class Trail(Struct, frozen=True):
     """Where the turn's time went; it follows the WAV where the client asked for it with `?trace=1`."""
 
     trail: tuple[Step, ...]
+    """A step a stage."""
 
 
 class Transcription(Struct, frozen=True):
-    """Streaming: what was heard, before there is an answer to it."""
+    """Streaming: what was heard, before there is an answer to it. If it comes again, the last one counts."""
 
     transcription: str
+    """The words; empty when nobody spoke."""
 
 
 class Spoken(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,8 +64,11 @@ class Spoken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     llama: str | UnsetType = UNSET
+    """The sentence's text, with its first piece."""
     n: Count
+    """The sentence's number, from 0."""
     piece: Count = 0
+    """The piece's number, from 0."""
     more: bool = False
     """Another piece of this sentence follows."""
 
@@ -64,6 +77,7 @@ class Restarted(Struct, frozen=True, omit_defaults=True):
     """Streaming: what was told of this answer is void; it comes again, from sentence 0."""
 
     restarted: bool
+    """Always true."""
     same: Count = 0
     """So many sentences come again exactly as they were: who has played them skips them."""
 
@@ -72,11 +86,15 @@ class Done(Struct, frozen=True, omit_defaults=True):
     """Streaming: the end of a turn; each has this one or an error, and only one of them."""
 
     done: bool
+    """Always true."""
     turn: str
+    """The turn's name on the bus."""
     transcription: str
+    """What was heard."""
     llama: str
     """The whole reply; of a cancelled turn, the sentences that were sent whole."""
     cancelled: bool | UnsetType = UNSET
+    """True when the turn was interrupted."""
     heard: Heard | UnsetType = UNSET
     """Of a cancelled turn: how many sentences were sent whole."""
     trail: tuple[Step, ...] = ()
@@ -87,6 +105,7 @@ class Stop(Struct, frozen=True, forbid_unknown_fields=True):
     """The client of a streaming socket wants no more of the running turn."""
 
     cancel: bool
+    """True; anything else is refused."""
     sentences: Count | None = None
     """How many sentences a person has heard of it, where the client knows: sound is sent faster than it is played."""
 

@@ -29,7 +29,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="A spoken question goes in as a WAV; the answer comes out as text and speech, over NATS.",
         epilog="Settings are environment variables, or lines of a file named .env; `voicebus config` shows them.",
     )
-    parser.add_argument("--version", action="version", version=f"voicebus {_version()}")
+    parser.add_argument("--version", action="version", version=f"voicebus {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, what: str) -> argparse.ArgumentParser:
@@ -47,6 +47,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     ready.add_argument("service", nargs="?", default="worker", choices=("edge", "worker"), help="default: worker")
     passwords = command("passwords", "make the passwords of the broker's roles, where they are missing")
     passwords.add_argument("folder", type=Path, metavar="FOLDER", help="each role has its own folder in it")
+    contract = command("asyncapi", "print the contract of the WebSocket and of the bus as an AsyncAPI document")
+    contract.add_argument("--markdown", action="store_true", help="print it as a page to read")
     _dead(command("dead", "look at the messages that were given up; put them back, or drop them"))
     _json(command("doctor", "check what is installed, reachable and loadable, and say what to do about the rest"))
     return parser.parse_args(argv)
@@ -159,7 +161,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _version() -> str:
+def installed_version() -> str:
+    """The version of voicebus that is installed here."""
     try:
         return version("voicebus")
     except PackageNotFoundError:

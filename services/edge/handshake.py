@@ -19,11 +19,12 @@ PATH = "/ws"
 SESSION_HEADER = "Voicebus-Session"
 """The response header of the handshake that names the session."""
 
+MIN_TIMEOUT_SECONDS = 0.001
 PARAMETERS = ("session", "voice", "language", "timeout", "trace", "turns", "stream", "resume")
-_TOKEN = re.compile(TOKEN_PATTERN)
+TOKEN = re.compile(TOKEN_PATTERN)
 _OURS = re.compile(r"\A[0-9a-f]{32}\Z")
 """A name that the edge makes: 128 random bits, so nobody guesses another's."""
-_LANGUAGE = re.compile(r"\A([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*\Z")
+LANGUAGE = re.compile(r"\A([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*\Z")
 _VOICE = re.compile(r"\A[\w. -]{1,64}\Z")
 
 
@@ -74,7 +75,7 @@ def _query(text: str) -> dict[str, str]:
 
 def _session(name: str, *, guessable: bool) -> str:
     """The session's name: a fresh one for none and, where all share one origin, for any that the edge did not make."""
-    if name and not _TOKEN.match(name):
+    if name and not TOKEN.match(name):
         raise _bad("session", name, "1 to 64 letters, digits, _ and -")
     if _OURS.match(name) or (name and guessable):
         return name
@@ -82,7 +83,7 @@ def _session(name: str, *, guessable: bool) -> str:
 
 
 def _resume(query: Mapping[str, str]) -> str:
-    name = _matched(_TOKEN, query, "resume", "the name of a turn")
+    name = _matched(TOKEN, query, "resume", "the name of a turn")
     if name and not query.get("session", ""):
         raise Refused(codes.BAD_PARAMETER, "?resume= is without ?session=: name the session of the turn as well.")
     return name
@@ -90,7 +91,7 @@ def _resume(query: Mapping[str, str]) -> str:
 
 def _language(query: Mapping[str, str]) -> str:
     """`pt` of `pt`, `PT` or `pt-BR`."""
-    found = _LANGUAGE.match(_matched(_LANGUAGE, query, "language", "a language code such as en or pt"))
+    found = LANGUAGE.match(_matched(LANGUAGE, query, "language", "a language code such as en or pt"))
     return found[1].lower() if found else ""
 
 
@@ -100,7 +101,7 @@ def _timeout(query: Mapping[str, str], default: float) -> int:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0.001 <= seconds <= MAX_TIMEOUT_MS / 1000:
+    if not MIN_TIMEOUT_SECONDS <= seconds <= MAX_TIMEOUT_MS / 1000:
         raise _bad("timeout", text, f"a number of seconds, more than 0 and at most {MAX_TIMEOUT_MS // 1000}")
     return round(seconds * 1000)
 

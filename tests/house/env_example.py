@@ -1,7 +1,5 @@
 """Writes .env.example from the settings themselves: `python -m tests.house.env_example`."""
 
-import ast
-import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from services.cli import everything
+from services.cli.docstrings import of_fields
 from services.runtime import settings
 from services.runtime.serve import RuntimeSettings
 
@@ -68,14 +67,7 @@ def defaults(name: str) -> list[str]:
 
 def docstrings(kind: type[Struct]) -> Iterator[tuple[str, str]]:
     """Every variable that *kind* reads, with the text that stands under its field."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    told = {
-        field.target.id: " ".join(str(below.value.value).split())
-        for field, below in zip(body.body, body.body[1:], strict=False)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-    }
+    told = of_fields(kind)
     for field in fields(kind):
         if isinstance(field.type, type) and issubclass(field.type, Struct):
             yield from docstrings(field.type)

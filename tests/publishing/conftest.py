@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.publishing import programs
-from tests.publishing.programs import EXAMPLES, MODULES, Ended
+from tests import programs
+from tests.programs import Ended
 from tests.publishing.scripts import tone
+from tests.publishing.stages import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
 
 Ask = Callable[..., Awaitable[Ended]]
 
@@ -17,13 +20,13 @@ Ask = Callable[..., Awaitable[Ended]]
 @pytest.fixture(scope="session")
 def node() -> str:
     """The `node` to run JavaScript with."""
-    return programs.node()
+    return programs.modules(EXAMPLES)
 
 
 @pytest.fixture
 def javascript(node: str, tmp_path: Path) -> Path:
     """A folder in which a JavaScript program finds the modules of the examples."""
-    (tmp_path / "node_modules").symlink_to(MODULES)
+    (tmp_path / "node_modules").symlink_to(EXAMPLES / "node_modules")
     return tmp_path
 
 

@@ -14,7 +14,7 @@ from services.runtime import wav
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.wav import Sound
 from tests.harness import free_port, listening, wait_until
-from tests.publishing import programs
+from tests.publishing import stages
 from tests.publishing.conftest import Ask
 from tests.publishing.scripts import HEARD, REPLY, SETTINGS, tone
 
@@ -34,7 +34,7 @@ async def test_a_question_is_answered_with_text_and_speech(
     bus: Bus, bus_settings: BusSettings, ask: Ask, question: Path, tmp_path: Path
 ) -> None:
     """The whole pipeline, from a program that knows only NATS."""
-    async with programs.stages(bus_settings.nats_url, SETTINGS):
+    async with stages.running(bus_settings.nats_url, SETTINGS):
         ended = await ask(bus_settings.nats_url, question)
     assert ended.errors == ""
     assert ended.output.splitlines() == [f"heard: {HEARD}", f"answer: {REPLY}"]
@@ -49,7 +49,7 @@ async def test_what_is_no_wav_fails_with_a_sentence_and_silence_is_answered_with
     wrong, silent = tmp_path / "wrong.wav", tmp_path / "silent.wav"
     await asyncio.to_thread(wrong.write_bytes, b"this is no WAV file, whatever it is called")
     await asyncio.to_thread(silent.write_bytes, wav.write(Sound(np.zeros(16_000, dtype=np.int16), 16_000)))
-    async with programs.stages(bus_settings.nats_url, SETTINGS):
+    async with stages.running(bus_settings.nats_url, SETTINGS):
         refused = await ask(bus_settings.nats_url, wrong, "1")
         quiet = await ask(bus_settings.nats_url, silent, "2")
     assert refused.code == 1

@@ -6,7 +6,7 @@ from bus_schemas import Failed
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.streams import MIB
 from tests.harness import listening, wait_until
-from tests.publishing import programs
+from tests.publishing import stages
 from tests.publishing.conftest import Ask
 from tests.publishing.scripts import SETTINGS
 
@@ -32,7 +32,7 @@ async def test_hostile_messages_are_given_up_and_harm_nobody_else(
     def told() -> set[str]:
         return {list(HOSTILE)[int(event.session)] for event in events if isinstance(event, Failed)}
 
-    async with listening(bus, "voice.*.hostile.*") as events, programs.stages(bus_settings.nats_url, SETTINGS):
+    async with listening(bus, "voice.*.hostile.*") as events, stages.running(bus_settings.nats_url, SETTINGS):
         for i, (event, payload, headers) in enumerate(HOSTILE.values()):
             await bus.jetstream.publish(f"voice.{event}.hostile.{i}", payload, headers=headers)
         ended = await ask(bus_settings.nats_url, question)

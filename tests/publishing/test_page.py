@@ -1,29 +1,24 @@
-"""The pages for other systems tell the truth: every event, field and code is there, and their snippet runs."""
+"""The page for other systems tells the truth: every event, field and code is there, and its snippet runs."""
 
-import asyncio
 import re
 import textwrap
 
 import msgspec
 import nats
-import pytest
 
 from bus_schemas import Failed, Speech, codec, codes
 from bus_schemas.events import EVENTS
 from services.runtime.bus import Bus
-from tests.publishing.programs import ROOT
+from tests.publishing.stages import ROOT
 
-PAGES = {"publishing": ROOT / "docs" / "publishing.md", "protocol": ROOT / "bus_schemas" / "README.md"}
+PAGE = (ROOT / "docs" / "publishing.md").read_text("utf-8")
 CODES = sorted(value for name, value in vars(codes).items() if name.isupper() and value != codes.REFUSED)
 IN_THE_SUBJECT = {"origin", "session"}
 
-each_page = pytest.mark.parametrize("page", PAGES)
 
-
-@each_page
-def test_every_event_has_its_row_with_its_fields(page: str) -> None:
+def test_every_event_has_its_row_with_its_fields() -> None:
     """A new field that nobody is told of is of no use to another system."""
-    rows = dict(re.findall(r"^\| `(\w+)` (\|.*)\|$", PAGES[page].read_text(), re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` (\|.*)\|$", PAGE, re.MULTILINE))
     common = {field.name for field in msgspec.structs.fields(EVENTS[0])} & {
         field.name for field in msgspec.structs.fields(EVENTS[-1])
     }
@@ -33,27 +28,22 @@ def test_every_event_has_its_row_with_its_fields(page: str) -> None:
         assert named >= own, f"{event.NAME} lacks {own - named}"
 
 
-@each_page
-def test_every_common_field_is_named(page: str) -> None:
+def test_every_common_field_is_named() -> None:
     """What all events carry is told once."""
-    text = PAGES[page].read_text()
     common = set.intersection(*({field.name for field in msgspec.structs.fields(event)} for event in EVENTS))
-    assert [name for name in sorted(common - IN_THE_SUBJECT) if f"`{name}`" not in text] == []
+    assert [name for name in sorted(common - IN_THE_SUBJECT) if f"`{name}`" not in PAGE] == []
 
 
-@each_page
-def test_every_code_is_named(page: str) -> None:
+def test_every_code_is_named() -> None:
     """A program cannot handle what it never heard of."""
-    text = PAGES[page].read_text()
     assert [
-        code for code in CODES if f"`{code}`" not in text and f"`{code.removeprefix('refused.')}`" not in text
+        code for code in CODES if f"`{code}`" not in PAGE and f"`{code.removeprefix('refused.')}`" not in PAGE
     ] == []
 
 
 async def test_what_was_missed_is_read_again_as_the_page_says(bus: Bus) -> None:
     """The snippet itself is run."""
-    text = await asyncio.to_thread(PAGES["publishing"].read_text)
-    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     place: dict[str, object] = {"nats": nats}
     exec(f"async def read(client, origin, session):\n{textwrap.indent(snippet, '    ')}    return missed", place)
     speech = Speech(origin="kiosk-7", session="42", turn="1", n=0, take="k", wav=b"RIFF")

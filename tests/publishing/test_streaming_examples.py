@@ -12,7 +12,8 @@ from bus_schemas import Event, Utterance
 from services.edge.settings import EdgeSettings
 from services.runtime.bus import Bus, BusSettings
 from tests.edge.asking import answering, edge, length, speech, tone, two_sentences
-from tests.publishing.programs import EXAMPLES, Ended, run
+from tests.programs import Ended, run
+from tests.publishing.conftest import EXAMPLES
 
 PYTHON = [sys.executable, str(EXAMPLES / "stream.py")]
 
