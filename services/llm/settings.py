@@ -50,7 +50,9 @@ class LlmSettings(Struct, frozen=True):
     openai_api_key: Secret = ""
     """openai: the key that the server asks for; empty: it asks for none."""
     llama_silence_seconds: Seconds = 60.0
-    """ollama, openai: how long the server may say nothing, while it loads a model too, before it counts as away."""
+    """ollama, openai: how long the server may say nothing before it counts as away."""
+    llama_load_seconds: Seconds = 300.0
+    """ollama: how long it may load the model, when llm starts and whenever the server was away."""
     llama_keep_alive: str = "-1"
     """ollama: how long it keeps the model loaded, such as 5m; -1: for ever."""
     llm_system_prompt: str = SYSTEM_PROMPT
@@ -59,6 +61,9 @@ class LlmSettings(Struct, frozen=True):
     """The longest reply in tokens, about 90 English words."""
     llm_max_sentences: Positive = 32
     """The longest reply in sentences; what comes after is not read."""
+    llm_thinks: bool = False
+    """The model's chat template opens `<think>` itself, so that a reply begins inside a thought: nothing before
+    its `</think>` is spoken. What stands between the two tags never is."""
     llm_temperature: Annotated[float, Meta(ge=0)] = 0.0
     """0: always the likeliest word; higher: more varied."""
     llm_context: Annotated[int, Meta(ge=256)] = 4096

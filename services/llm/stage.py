@@ -18,6 +18,7 @@ from . import memory as memories
 from . import sentences
 from .engines import LanguageModel, Message
 from .memory import Entries, Entry, Memory, Stored
+from .sentences.thoughts import Habit
 from .settings import LlmSettings
 
 COMMIT_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) + (2.0,) * 300
@@ -29,7 +30,12 @@ log = structlog.get_logger()
 
 
 async def handle(
-    transcript: Transcript, *, model: LanguageModel, memory: Memory, settings: LlmSettings
+    transcript: Transcript,
+    *,
+    model: LanguageModel,
+    memory: Memory,
+    settings: LlmSettings,
+    habit: Habit | None = None,
 ) -> AsyncGenerator[Sentence, None]:
     """Answer a transcript with sentences, the final one `last` and with the whole reply.
 
@@ -46,30 +52,41 @@ async def handle(
         yield _last(answered, transcript)
         return
     messages = conversation(transcript, memory.shown(stored.entries), settings)
+    habit = habit or Habit(settings.llm_thinks)
     n, text, reply = 0, "", ""
     async with (
         aclosing(model.reply(messages)) as written,
-        aclosing(sentences.pieces(written, settings.llm_max_sentences)) as pieces,
+        aclosing(sentences.pieces(written, settings.llm_max_sentences, thinks=habit.thinks)) as pieces,
     ):
         async for piece in pieces:
+            if piece.anew:  # what was said was a thought: an attempt that is never completed
+                attempt, n, reply = names.fresh(), 0, ""
+                habit.learn()
             reply += piece.raw
             if piece.last:
                 text = piece.text
             else:
                 yield Sentence(n=n, attempt=attempt, text=piece.text, transcription=transcript.text)
                 n += 1
-    entry = Entry(
+    entry = _entry(transcript, Sentence(n=n, attempt=attempt, text=text, reply=reply.strip()))
+    yield _last(await _commit(memory, transcript, stored, entry), transcript)
+
+
+def _entry(transcript: Transcript, final: Sentence) -> Entry:
+    """What the session remembers of a turn that ends with *final*."""
+    if not final.reply:
+        log.warning("reply_empty", turn=transcript.turn, advice="a model that only thought needs more LLM_MAX_TOKENS")
+    log.debug("replied", turn=transcript.turn, attempt=final.attempt, reply=final.reply)
+    return Entry(
         turn=transcript.turn,
         run=transcript.run,
-        attempt=attempt,
+        attempt=final.attempt,
         transcript=transcript.text[: memories.MAX_TRANSCRIPT],
-        reply=reply.strip(),
-        n=n,
-        text=text,
+        reply=final.reply,
+        n=final.n,
+        text=final.text,
         at=memories.now(),
     )
-    log.debug("replied", turn=transcript.turn, attempt=attempt, reply=entry.reply)
-    yield _last(await _commit(memory, transcript, stored, entry), transcript)
 
 
 def conversation(transcript: Transcript, entries: Entries, settings: LlmSettings) -> list[Message]:

@@ -15,6 +15,8 @@ class Link:
         self.port = port
         self.delay = 0.0
         """Seconds that each chunk of bytes waits, in both directions."""
+        self.left: int | None = None
+        """Bytes that may still come back; then the connection breaks, and the next has no limit."""
         self._to = to
         self._up = True
         self._open: set[asyncio.StreamWriter] = set()
@@ -51,12 +53,20 @@ class Link:
             writer.transport.abort()
             return
         self._open |= {writer, back}
-        await asyncio.gather(self._one_way(reader, back), self._one_way(there, writer))
+        await asyncio.gather(self._one_way(reader, back), self._one_way(there, writer, breaks=True))
         self._open -= {writer, back}
 
-    async def _one_way(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _one_way(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, breaks: bool = False
+    ) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
+                if breaks and self.left is not None:
+                    chunk, self.left = chunk[: self.left], self.left - len(chunk)
+                    if self.left <= 0:
+                        self.left = None
+                        writer.write(chunk)
+                        break
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 writer.write(chunk)

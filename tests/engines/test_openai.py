@@ -11,7 +11,7 @@ import pytest
 
 from bus_schemas import codes
 from services.llm import engines
-from services.llm.engines import Message, llama_cpp, openai, openmp
+from services.llm.engines import Message, llama_cpp, openai, openmp, servers
 from services.llm.settings import LlmSettings
 from services.runtime.errors import Refused, StartError, Unavailable
 from tests.contracts.language_model import CAPITAL, STORY, Promise, every_promise
@@ -211,4 +211,4 @@ async def test_a_reply_that_never_ends_is_cut() -> None:
     """After four chunks for each token that was asked for."""
     async with server(STREAM, drip=DELTA) as model:
         async with asyncio.timeout(20):
-            assert (await collect(model)).count("Once") == 60 * engines.CHUNKS_PER_TOKEN
+            assert (await collect(model)).count("Once") == 60 * servers.CHUNKS_PER_TOKEN

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.llm import sentences
-from services.llm.sentences import LIMIT, Piece
+from services.llm.sentences import LIMIT, Piece, thoughts
 
 WORDS = re.split(
     " ",
@@ -27,12 +27,18 @@ def spoken(text: str) -> list[str]:
     return [piece.text for piece in sentences.split(text, end=True)[0]]
 
 
-async def arrive(chunks: Sequence[str], most: int = 1000) -> list[Piece]:
+async def arrive(chunks: Sequence[str], most: int = 1000, *, thinks: bool = False) -> list[Piece]:
     async def written() -> AsyncIterator[str]:
         for chunk in chunks:
             yield chunk
 
-    return [piece async for piece in sentences.pieces(written(), most)]
+    return [piece async for piece in sentences.pieces(written(), most, thinks=thinks)]
+
+
+def reply(pieces: list[Piece]) -> list[Piece]:
+    """The pieces that count: those from the last new beginning on."""
+    begins = [i for i, piece in enumerate(pieces) if piece.anew]
+    return pieces[begins[-1] :] if begins else pieces
 
 
 def chunked(text: str, cuts: Sequence[int]) -> list[str]:
@@ -93,6 +99,24 @@ async def test_thoughts_are_never_spoken() -> None:
     assert [piece.text for piece in await arrive(chunks)] == ["Paris."]
 
 
+async def test_a_thought_that_nothing_opened_is_no_part_of_the_reply() -> None:
+    """A template that ends in `<think>` leaves only the other tag; the reply begins anew behind it, once."""
+    chunks = ["I must not. ", "Say this. Or", " that.</th", "ink>Par", "is. It rains. "]
+    said = await arrive(chunks)
+    assert [piece.text for piece in said if not piece.anew][:2] == ["I must not.", "Say this."]
+    assert [(piece.text, piece.anew, piece.last) for piece in reply(said)] == [
+        ("Paris.", True, False),
+        ("It rains.", False, True),
+    ]
+
+
+async def test_a_model_that_is_known_to_think_says_nothing_of_it() -> None:
+    """Also when its thought is all that there was room for."""
+    chunks = ["I must not. ", "Say this.</think>", "Paris."]
+    assert [(piece.text, piece.anew) for piece in await arrive(chunks, thinks=True)] == [("Paris.", False)]
+    assert await arrive(["I must not. Say"], thinks=True) == [Piece("", "", last=True)]
+
+
 async def test_a_piece_leaves_as_soon_as_the_next_sentence_begins() -> None:
     assert [piece.text for piece in sentences.split("It rains. T")[0]] == ["It rains."]
     assert sentences.split("It rains.") == ([], "It rains.")
@@ -115,17 +139,27 @@ def test_the_part_that_was_heard_is_the_beginning_as_it_was_written() -> None:
 
 @given(ANY_TEXT, st.lists(st.integers(0, 10_000), max_size=30), st.integers(1, 40))
 async def test_any_chunking_gives_the_same_pieces(text: str, cuts: list[int], most: int) -> None:
+    assume(not thoughts.visible(text).anew)  # what was said of such a thought depends on when its end came
     assert await arrive(chunked(text, cuts), most) == await arrive([text], most)
 
 
 @given(ANY_TEXT)
 async def test_letter_by_letter_gives_the_same_pieces(text: str) -> None:
-    assert await arrive(list(text)) == await arrive([text])
+    assert reply(await arrive(list(text))) == reply(await arrive([text]))
+
+
+@given(PROSE.map(lambda text: text.replace("think>", "b>")), PROSE, st.lists(st.integers(0, 10_000), max_size=30))
+async def test_no_letter_of_a_thought_is_in_the_reply(thought: str, after: str, cuts: list[int]) -> None:
+    """Whichever tags it has, and wherever they are cut."""
+    after = after.replace("think>", "b>")
+    for opening in ("<think>", ""):
+        chunks = chunked(f"{opening}{thought}</think>{after}", cuts)
+        assert "".join(piece.raw for piece in reply(await arrive(chunks))) == after
 
 
 @given(ANY_TEXT)
 async def test_nothing_is_lost_or_reordered(text: str) -> None:
-    shown, _ = sentences.visible(text, end=True)
+    shown = thoughts.visible(text, end=True).text
     pieces = await arrive([text])
     assert "".join(piece.raw for piece in pieces) == shown
     assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]

@@ -11,6 +11,7 @@ from services.llm import stage
 from services.llm.engines import Message
 from services.llm.engines.scripted import Scripted
 from services.llm.memory import Memory
+from services.llm.sentences.thoughts import Habit
 from services.llm.settings import LlmSettings, ScriptedSettings
 from services.runtime import streams
 from services.runtime.bus import Bus
@@ -154,6 +155,22 @@ async def test_an_empty_reply_is_one_empty_last_sentence(memory: Memory, reply: 
     (said,) = await answer(question("1"), Recorded(reply), memory)
     assert (said.n, said.text, said.last, said.reply) == (0, "", True, "")
     assert len((await memory.read("web", "s")).entries) == 1
+
+
+async def test_a_thought_that_was_said_is_left_behind_and_the_next_is_not_said(memory: Memory) -> None:
+    """The template of such a model opens `<think>`: its first reply shows it, by a `</think>` out of nothing."""
+    model, habit = Recorded("I must not. Say this.</think>It rains. Hard."), Habit()
+    first, second = [
+        [
+            said
+            async for said in stage.handle(question(turn), model=model, memory=memory, settings=SETTINGS, habit=habit)
+        ]
+        for turn in "12"
+    ]
+    assert [(s.n, s.text) for s in first if s.attempt == first[-1].attempt] == [(0, "It rains."), (1, "Hard.")]
+    assert [s.text for s in second] == ["It rains.", "Hard."]
+    assert first[-1].reply == second[-1].reply == "It rains. Hard."
+    assert model.asked[1][2] == Message("assistant", "It rains. Hard.")
 
 
 async def test_an_empty_transcript_does_not_trouble_the_model(memory: Memory) -> None:

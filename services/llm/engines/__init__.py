@@ -8,9 +8,6 @@ from msgspec import Struct
 from services.llm import settings as llm_settings
 from services.llm.settings import LlmSettings
 
-CHUNKS_PER_TOKEN = 4
-"""A server sends a chunk a token. One that sends LLM_MAX_TOKENS times this many never ends: its reply is cut."""
-
 
 class Message(Struct, frozen=True):
     """One line of a conversation, as chat models take it."""

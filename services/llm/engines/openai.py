@@ -1,6 +1,5 @@
 """A model behind any server of OpenAI's protocol: vLLM, llama-server, LM Studio, TGI; over the `openai` client."""
 
-import json
 from collections.abc import AsyncGenerator, Sequence
 from http import HTTPStatus
 from typing import cast
@@ -9,18 +8,14 @@ import openai
 import structlog
 from openai.types.chat import ChatCompletionMessageParam
 
-from bus_schemas import codes
 from services.llm.settings import LlmSettings
-from services.runtime.errors import Refused, StartError, Unavailable
+from services.runtime.errors import StartError, Unavailable
 
-from . import CHUNKS_PER_TOKEN, Message
+from . import Message
+from .servers import CONNECT_SECONDS, FORBIDDEN, WRONG_SHAPE, bounded, settled
 
-CONNECT_SECONDS = 5.0
-FAILURES = (openai.APIError, json.JSONDecodeError, UnicodeDecodeError)
+FAILURES = (openai.APIError, *WRONG_SHAPE)
 """All that a server which is away, busy, restarted or cut off in a line makes of the client."""
-TOO_LONG = ("exceed_context_size", "context_length_exceeded", "context length", "context size")
-"""What llama-server, OpenAI and vLLM call a conversation that does not fit."""
-FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 WITHOUT_A_LIST = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 NO_KEY = "none"
 """The client insists on a key; a server without keys does not look at it."""
@@ -35,10 +30,12 @@ class OpenAI:
         self._client = client
         self._settings = settings
 
-    async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        return bounded(self._written(messages), self._settings.llm_max_tokens)
+
+    async def _written(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         settings = self._settings
         finished = False
-        left = settings.llm_max_tokens * CHUNKS_PER_TOKEN
         try:
             stream = await self._client.chat.completions.create(
                 model=settings.llama_model,
@@ -49,16 +46,10 @@ class OpenAI:
             )
             async with stream:
                 async for chunk in stream:
-                    for choice in chunk.choices:
-                        finished = finished or bool(choice.finish_reason)
-                        if choice.delta.content:
-                            yield choice.delta.content
-                    left -= 1
-                    if not left:
-                        log.warning("reply_endless", engine="openai", chunks=settings.llm_max_tokens * CHUNKS_PER_TOKEN)
-                        return
+                    finished = finished or any(choice.finish_reason for choice in chunk.choices)
+                    yield "".join(choice.delta.content or "" for choice in chunk.choices)
         except FAILURES as error:
-            raise _settled(error, settings) from error
+            raise settled(error, _status(error), _said(error), _sentence(error, settings)) from error
         if not finished:
             raise Unavailable(f"the server at {settings.openai_base_url} broke off in the middle of a reply")
 
@@ -122,16 +113,6 @@ def _timeout(settings: LlmSettings) -> openai.Timeout:
 
 def _status(error: Exception) -> int:
     return error.status_code if isinstance(error, openai.APIStatusError) else 0
-
-
-def _settled(error: Exception, settings: LlmSettings) -> Exception:
-    """What the worker is to do about it: refuse what never fits, give up what is wrong, wait for the rest."""
-    status, sentence = _status(error), _sentence(error, settings)
-    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
-        if any(mark in str(error).lower() for mark in TOO_LONG):
-            return Refused(codes.TOO_LONG, f"The question is too long for the model: {_said(error)}")
-        return RuntimeError(sentence)
-    return Unavailable(sentence)
 
 
 def _sentence(error: Exception, settings: LlmSettings) -> str:

@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from . import clause
+from . import clause, thoughts
+from .thoughts import visible
 
 LIMIT = 200
 """Characters of a piece at most; XTTS cuts Portuguese audio off above 203."""
@@ -44,8 +45,6 @@ _EMOJI = re.compile(
     "[\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff][\ufe0f\u200d\u20e3]*"
 )
 
-_OPEN, _CLOSE = "<think>", "</think>"
-
 
 class Piece(Struct, frozen=True):
     """A sentence, or a clause: of the first one, or of one that is too long."""
@@ -55,31 +54,44 @@ class Piece(Struct, frozen=True):
     raw: str
     """The same as the model wrote it."""
     last: bool = False
+    anew: bool = False
+    """The reply begins with this piece: a thought that nothing had opened ended before it, and the pieces before were
+    in it."""
 
 
-async def pieces(chunks: AsyncIterable[str], most: int) -> AsyncGenerator[Piece, None]:
+async def pieces(chunks: AsyncIterable[str], most: int, *, thinks: bool = False) -> AsyncGenerator[Piece, None]:
     """Cut a reply while it is written; exactly one piece, the final one, is `last`.
 
-    *most* pieces at most, then the rest of the reply is not read. Where that is one, it is a whole sentence.
+    *most* pieces at most, then the rest of the reply is not read. Where that is one, it is a whole sentence. A model
+    that *thinks* begins inside a thought.
     """
-    hidden = rest = ""
-    count = 0
+    hidden, rest = thoughts.OPEN if thinks else "", ""
+    count, anew = 0, False
     async for chunk in chunks:
-        shown, hidden = visible(hidden + chunk)
-        ready, rest = split(rest + shown, opening=count == 0 and most > 1)
+        shown = visible(hidden + chunk)
+        hidden = shown.held
+        if shown.anew:
+            rest, count, anew = "", 0, True
+        ready, rest = split(rest + shown.text, opening=count == 0 and most > 1)
         for piece in ready:
             count += 1
-            yield replace(piece, last=count == most)
+            yield replace(piece, last=count == most, anew=anew)
+            anew = False
             if count == most:
                 return
-    ready, rest = split(rest + visible(hidden, end=True)[0], end=True, opening=count == 0 and most > 1)
-    if not ready or (rest and len(ready) <= most - count):
+    for piece in _final(rest + visible(hidden, end=True).text, most - count, opening=count == 0 and most > 1):
+        yield replace(piece, anew=anew)
+        anew = False
+
+
+def _final(rest: str, most: int, *, opening: bool) -> list[Piece]:
+    """The pieces of what is left when nothing more comes, one at least."""
+    ready, rest = split(rest, end=True, opening=opening)
+    if not ready or (rest and len(ready) <= most):
         text, raw = (ready[-1].text, ready[-1].raw) if ready else ("", "")
         ready[-1:] = [Piece(text, raw + rest)]
-    ready = ready[: most - count]
-    for piece in ready[:-1]:
-        yield piece
-    yield replace(ready[-1], last=True)
+    ready = ready[:most]
+    return [*ready[:-1], replace(ready[-1], last=True)]
 
 
 def split(text: str, *, end: bool = False, opening: bool = True) -> tuple[list[Piece], str]:
@@ -109,23 +121,6 @@ def plain(raw: str) -> str:
 def first(reply: str, count: int) -> str:
     """The beginning of *reply* that *count* pieces spoke."""
     return "".join(piece.raw for piece in split(reply, end=True)[0][:count]).strip()
-
-
-def visible(text: str, *, end: bool = False) -> tuple[str, str]:
-    """The part of *text* outside `<think>...</think>`, and what cannot be told yet."""
-    shown = ""
-    while (opening := text.find(_OPEN)) >= 0:
-        shown += text[:opening]
-        closing = text.find(_CLOSE, opening)
-        if closing < 0:
-            return shown, "" if end else _OPEN + text[opening + len(_OPEN) :][-len(_CLOSE) :]
-        text = text[closing + len(_CLOSE) :]
-    held = 0 if end else _partial(text, _OPEN)
-    return shown + text[: len(text) - held], text[len(text) - held :]
-
-
-def _partial(text: str, tag: str) -> int:
-    return next((size for size in range(len(tag) - 1, 0, -1) if text.endswith(tag[:size])), 0)
 
 
 def _stop(text: str, scan: int, end: bool, opening: bool) -> int:

@@ -1,0 +1,63 @@
+"""What a model thinks before it speaks: the part of a reply that is never spoken.
+
+Some chat templates open `<think>` in the prompt, so that a reply begins inside a thought and holds only its `</think>`.
+"""
+
+import structlog
+from msgspec import Struct
+
+OPEN, CLOSE = "<think>", "</think>"
+
+log = structlog.get_logger()
+
+
+class Habit:
+    """Whether a model's replies begin inside a thought: as LLM_THINKS says, or since one of them did."""
+
+    def __init__(self, thinks: bool = False) -> None:
+        self.thinks = thinks
+
+    def learn(self) -> None:
+        """A reply began so, and its thought may have been spoken: no further one is."""
+        if not self.thinks:
+            log.warning("thought_spoken", advice="the model's template opens <think> itself: set LLM_THINKS=true")
+        self.thinks = True
+
+
+class Shown(Struct, frozen=True):
+    """What is known of a reply's next part."""
+
+    text: str
+    """Outside of every thought."""
+    held: str = ""
+    """What cannot be told yet; it belongs before the next part. OPEN here: it goes on inside a thought."""
+    anew: bool = False
+    """A thought ended that nothing opened: all of the reply before *text* was in it."""
+
+
+def visible(part: str, *, end: bool = False) -> Shown:
+    """Leave out what stands in thoughts; with *end* nothing follows."""
+    text, anew = "", False
+    while (found := _first(part)) is not None:
+        tag, at = found
+        if tag == CLOSE:
+            text, anew = "", True
+            part = part[at + len(CLOSE) :]
+            continue
+        text += part[:at]
+        closing = part.find(CLOSE, at)
+        if closing < 0:
+            return Shown(text, "" if end else OPEN + part[at + len(OPEN) :][-len(CLOSE) :], anew)
+        part = part[closing + len(CLOSE) :]
+    held = 0 if end else max(_begun(part, OPEN), _begun(part, CLOSE))
+    return Shown(text + part[: len(part) - held], part[len(part) - held :], anew)
+
+
+def _first(part: str) -> tuple[str, int] | None:
+    found = [(at, tag) for tag in (OPEN, CLOSE) if (at := part.find(tag)) >= 0]
+    return (min(found)[1], min(found)[0]) if found else None
+
+
+def _begun(part: str, tag: str) -> int:
+    """How many characters at the end may be the beginning of *tag*."""
+    return next((size for size in range(len(tag) - 1, 0, -1) if part.endswith(tag[:size])), 0)
