@@ -11,7 +11,7 @@ from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
 from services.runtime.health import Readiness
 
-from . import open_files, presence, server
+from . import lines, open_files, presence, report, server
 from .settings import EdgeSettings
 
 LOOK_SECONDS = 5.0
@@ -26,6 +26,7 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
     Raises: VoicebusError, alone or in a group.
     """
     open_files.allow(settings.max_sockets)
+    report.begin()
     readiness = Readiness()
     readiness.lack("streams", "not looked for yet")
     async with (
@@ -47,12 +48,15 @@ async def _look(bus: Bus, readiness: Readiness) -> None:
     """Keep readiness true to whether the broker answers and has the streams."""
     while True:
         try:
-            lacking = await streams.missing(bus.jetstream)
+            standing = await streams.standing(bus.jetstream)
+            lacking = streams.missing(standing)
             readiness.state("bus", bus.trouble)
             readiness.state("clock", bus.clock)
             readiness.state("streams", f"{', '.join(lacking)} not there; run `voicebus setup`" if lacking else "")
+            await lines.look(bus, standing)
         except Unavailable as error:
             readiness.lack("bus", str(error))
+            lines.forget()
         await asyncio.sleep(LOOK_SECONDS)
 
 

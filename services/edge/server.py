@@ -158,6 +158,7 @@ class Edge:
         if self._stopping:
             conversation.stop()
         try:
+            report.OPENED.inc()
             with report.SOCKETS.track_inprogress():
                 await conversation.run()
         finally:

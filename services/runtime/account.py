@@ -41,6 +41,9 @@ class Account:
         self._stage = stage
         self._worker = worker
         self._credit = credit
+        self._metrics = metrics.of(stage)
+        self._metrics.places.set(credit)
+        self._metrics.running.set_function(lambda: self._running)
         self._running = 0
         self._outcomes: Counter[str] = Counter()
         self.seconds = 0.0
@@ -49,7 +52,7 @@ class Account:
     @contextmanager
     def working(self, event: Event, queue: float) -> Iterator[None]:
         """While *event* has a place among what runs, after *queue* seconds in the queue."""
-        metrics.QUEUE.labels(self._stage).observe(queue)
+        self._metrics.queue_wait.observe(queue)
         sightings, began, at = self._bus.sightings, time.monotonic(), self._bus.time()
         see = partial(sighting, event, self._stage, STARTED, at, self._worker, round(queue * 1000, 1))
         sightings.began(see, see)
@@ -63,7 +66,7 @@ class Account:
 
     def report(self, event: Event, outcome: str, seconds: float) -> None:
         """It has left its place, after *seconds*."""
-        metrics.SERVICE.labels(self._stage).observe(seconds)
+        self._metrics.service.observe(seconds)
         log.info(
             "event_handled",
             stage=self._stage,
@@ -76,7 +79,7 @@ class Account:
 
     def settled(self, outcome: str) -> None:
         """A message ended so, an event or not."""
-        metrics.EVENTS.labels(self._stage, outcome).inc()
+        metrics.settled(self._stage, outcome).inc()
         self._outcomes[outcome] += 1
 
     def tell(self, event: Event, outcome: str) -> None:

@@ -22,7 +22,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from bus_schemas import Event, codec, codes
 from bus_schemas.codec import Message
 
-from . import access
+from . import access, metrics
 from .access import BusSettings as BusSettings
 from .confirm import Confirmations
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
@@ -64,8 +64,8 @@ class Bus:
         """What the client complained of last."""
         self.trouble = ""
         """Why the broker cannot be used now; empty when it answers."""
-        self.on_reconnect: list[Callable[[], None]] = []
-        self.on_slow: list[Callable[[], None]] = []
+        self.on_reconnect: list[Callable[[], None]] = [metrics.RECONNECTS.inc]
+        self.on_slow: list[Callable[[], None]] = [metrics.DROPS.inc]
         """Called when the client had to drop messages: what was missed is in the streams."""
         self.sightings = Sightings()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from . import metrics
 from .errors import StartError
 
 JSON = "application/json"
@@ -54,6 +55,7 @@ async def respond(request: Request, readiness: Readiness) -> Response | None:
             status = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
             return response(status, msgspec.json.encode({"ready": not missing, "missing": missing}))
         case "/metrics":  # in a thread: it reads files of the operating system
+            metrics.READY.set(not readiness.missing)
             return response(HTTPStatus.OK, await asyncio.to_thread(generate_latest), CONTENT_TYPE_LATEST)
     return None
 

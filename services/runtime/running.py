@@ -20,6 +20,7 @@ class Running:
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
+        self._metrics = metrics.of(stage)
         self._runs: dict[asyncio.Task[None], _Run] = {}
 
     @contextmanager
@@ -36,8 +37,10 @@ class Running:
     def published(self) -> None:
         """The handler that calls this has published one more output."""
         work = asyncio.current_task()
-        if work in self._runs:
-            self._runs[work].published += 1
+        if (run := self._runs.get(work)) is not None:  # type: ignore[arg-type]
+            if not run.published:
+                self._metrics.first_output.observe(time.monotonic() - run.began)
+            run.published += 1
 
     def cancel(self, cancel: Cancel) -> None:
         """Stop every handler that *cancel* concerns."""
@@ -49,7 +52,7 @@ class Running:
     def _report(self, run: "_Run") -> None:
         """No event of a cancelled turn is published that could carry it."""
         seconds = time.monotonic() - run.cancelled_at
-        metrics.CANCEL.labels(self._stage).observe(seconds)
+        self._metrics.cancel.observe(seconds)
         log.info(
             "cancelled",
             stage=self._stage,
@@ -66,6 +69,7 @@ class _Run:
 
     def __init__(self, event: Event) -> None:
         self.event = event
+        self.began = time.monotonic()
         self.published = 0
         self.cancelled_at = 0.0
         """When the cancel was received, by the monotonic clock; 0: it was not."""

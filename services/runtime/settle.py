@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import structlog
 
-from bus_schemas import BadSubject, Event, Failed, NotAnEvent, codec, codes, subjects
+from bus_schemas import BadSubject, Dead, Event, Failed, NotAnEvent, codec, codes, subjects
 from bus_schemas.events import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS
 
 from . import delivery, failpoint, metrics
@@ -36,7 +36,7 @@ async def publish(bus: Bus, event: Event, stage: str) -> None:
             await bus.publish(event)
             return
         except (QueueFull, Unavailable) as error:
-            metrics.RETRIES.labels(stage).inc()
+            metrics.of(stage).retries.inc()
             log.warning("publish_waits", stage=stage, turn=event.turn, why=str(error))
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
@@ -132,5 +132,8 @@ async def _end(bus: Bus, held: Delivery, outcome: str, first: Failed, *more: Eve
     except TimeoutError:
         await delivery.nak(held, LONGEST_PAUSE)
         return "unsettled"
+    for letter in more:
+        if isinstance(letter, Dead):
+            metrics.DEAD_LETTERS.labels(letter.stage, letter.code).inc()
     await delivery.term(held)
     return outcome

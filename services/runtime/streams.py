@@ -1,6 +1,6 @@
 """The streams and consumers of voicebus: one table, made by `voicebus setup`, never by a worker."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import structlog
 from msgspec import Struct
@@ -15,6 +15,7 @@ from nats.js.api import (
     RetentionPolicy,
     StorageType,
     StreamConfig,
+    StreamInfo,
 )
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 
@@ -48,6 +49,8 @@ STREAM_OF: dict[type[Event], str] = {
 }
 EVENT_OF = {STREAM_OF[event]: event for event in (Utterance, Transcript, Sentence)}
 """What is in a work queue."""
+NAMES = (*sorted(set(STREAM_OF.values())), f"KV_{MEMORY}")
+"""Every stream; the last one is the bucket's."""
 
 log = structlog.get_logger()
 
@@ -165,17 +168,22 @@ def too_small(client: Client) -> list[str]:
     return [f"the broker: max_payload is {client.max_payload}, voicebus needs {MAX_PAYLOAD} (8MB in its configuration)"]
 
 
-async def missing(jetstream: JetStreamContext) -> list[str]:
-    """The streams that are not there. Raises: Unavailable when the broker does not answer."""
-    found: list[str] = []
-    for name in (*sorted(set(STREAM_OF.values())), f"KV_{MEMORY}"):
+async def standing(jetstream: JetStreamContext) -> dict[str, StreamInfo]:
+    """The streams that are there. Raises: Unavailable when the broker does not answer."""
+    found: dict[str, StreamInfo] = {}
+    for name in NAMES:
         try:
-            await jetstream.stream_info(name)
+            found[name] = await jetstream.stream_info(name)
         except NotFoundError:
-            found.append(name)
+            pass
         except (NatsError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the broker does not tell of its streams: {error!r}") from error
     return found
+
+
+def missing(there: Collection[str]) -> list[str]:
+    """The streams that are not *there*."""
+    return [name for name in NAMES if name not in there]
 
 
 async def _ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> list[str]:

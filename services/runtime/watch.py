@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport, Transport
 
+from . import metrics
 from .errors import Unavailable
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ async def watch(bus: Bus) -> None:
                 try:
                     await bus.check()
                     answered, bus.trouble = time.monotonic(), ""
+                    metrics.CLOCK_SKEW.set(bus.skew)
                 except Unavailable as error:
                     bus.trouble = str(error)
             if now - answered > DEAD_SECONDS:

@@ -140,7 +140,7 @@ class Worker:
         """Keep a message from its delivery to its settling."""
         if held.deliveries > 1:
             self._pull.go_carefully()
-            metrics.REDELIVERIES.labels(self._stage.name).inc()
+            metrics.of(self._stage.name).redeliveries.inc()
         try:
             if self._stop.is_set():
                 await delivery.nak(held, 0)

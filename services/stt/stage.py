@@ -1,6 +1,7 @@
 """Speech to text: an utterance in, a transcript out."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 
 import numpy as np
@@ -8,7 +9,7 @@ import structlog
 from numpy.typing import NDArray
 
 from bus_schemas import Event, Speech, Transcript, Utterance, names
-from services.runtime import wav
+from services.runtime import metrics, wav
 from services.runtime.wav import WavLimits
 
 from . import languages
@@ -28,10 +29,12 @@ async def handle(utterance: Utterance, *, transcriber: Transcriber, limits: WavL
     """
     language = languages.code(utterance.language)
     samples = await asyncio.to_thread(_listen, utterance.wav, limits)
+    began = time.monotonic()
     said = await transcriber.transcribe(samples, language)
+    seconds = round(len(samples) / wav.RATE, 3)
+    metrics.worked("stt", time.monotonic() - began, seconds)
     log.debug("transcribed", turn=utterance.turn, language=said.language, text=said.text)
     if said.text:
-        seconds = round(len(samples) / wav.RATE, 3)
         yield Transcript(text=said.text, seconds=seconds, language=said.language, heard=utterance.heard)
     else:
         yield Speech(attempt=names.fresh(), n=0, take=names.fresh(), end=True, last=True)

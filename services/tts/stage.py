@@ -1,10 +1,11 @@
 """tts: one sentence in, its speech out, piece by piece."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from bus_schemas import Sentence, Speech, names
-from services.runtime import wav
+from services.runtime import metrics, wav
 from services.runtime.wav import Sound
 
 from . import spoken
@@ -24,13 +25,14 @@ async def handle(sentence: Sentence, *, speaker: Speaker, default_voice: str) ->
     if not text:
         yield _speech(sentence, take, 0, None, end=True)
         return
-    number = 0
+    number, began = 0, time.monotonic()
     async with aclosing(speaker.speak(text, sentence.voice or default_voice, sentence.language)) as pieces:
         async for piece in pieces:
+            metrics.worked("tts", time.monotonic() - began, piece.sound.seconds)
             yield _speech(sentence, take, number, piece.sound, end=piece.end)
             if piece.end:
                 return
-            number += 1
+            number, began = number + 1, time.monotonic()
     yield _speech(sentence, take, number, None, end=True)
 
 

@@ -50,7 +50,7 @@ def closed(reason: str) -> float:
     return sum(
         sample.value
         for sample in samples
-        if sample.name == "voicebus_closed_total" and reason in sample.labels.values()
+        if sample.name == "voicebus_closed_sockets_total" and reason in sample.labels.values()
     )
 
 

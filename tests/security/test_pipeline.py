@@ -79,7 +79,7 @@ async def test_a_websocket_is_answered_twice_and_can_read_its_answers_again(
     """The second turn needs the memory of the first; the reading is what an edge does after a reconnect."""
     again: list[Event] = []
     async with edge(locked.settings("edge"), EdgeSettings()) as (listening_edge, bus):
-        assert await streams.missing(bus.jetstream) == []
+        assert streams.missing(await streams.standing(bus.jetstream)) == []
         async with connect(f"ws://127.0.0.1:{listening_edge.port}/ws?session=ward") as client:
             for _ in range(2):
                 await client.send(tone(1.0))
