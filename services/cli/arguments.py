@@ -49,6 +49,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     passwords.add_argument("folder", type=Path, metavar="FOLDER", help="each role has its own folder in it")
     contract = command("asyncapi", "print the contract of the WebSocket and of the bus as an AsyncAPI document")
     contract.add_argument("--markdown", action="store_true", help="print it as a page to read")
+    _turns(command("turns", "list the turns on record (VOICEBUS_RECORD=1)"))
+    _show(command("show", "show a turn on record: where its time went, every event, and its sound as files"))
     _dead(command("dead", "look at the messages that were given up; put them back, or drop them"))
     _json(command("doctor", "check what is installed, reachable and loadable, and say what to do about the rest"))
     return parser.parse_args(argv)
@@ -94,6 +96,24 @@ def _count(text: str) -> int:
     return number
 
 
+def _turns(parser: argparse.ArgumentParser) -> None:
+    _whose(parser)
+    _since_option(parser)
+    _json(parser)
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("turn", metavar="TURN", help="its name, as `turns` shows it; `last` is the newest")
+    _whose(parser)
+    parser.add_argument("--out", default=".", metavar="DIR", help="where the two WAV files go (default: here)")
+    _json(parser)
+
+
+def _whose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--origin", default="", help="only those of this origin")
+    parser.add_argument("--session", default="", help="only those of this session")
+
+
 def _dead(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
 
@@ -133,6 +153,10 @@ def _several(parser: argparse.ArgumentParser) -> None:
 def _filters(parser: argparse.ArgumentParser) -> None:
     for name, what in FILTERS.items():
         parser.add_argument(f"--{name}", default="", help=f"only {what}")
+    _since_option(parser)
+
+
+def _since_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since", type=_since, metavar="WHEN", help="only the last 90s, 10m, 2h or 3d, or since 2026-01-31T10:00"
     )

@@ -11,9 +11,12 @@ import msgspec
 import structlog
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
 
 COLOURS = {"broker": "magenta", "edge": "cyan", "stt": "green", "llm": "yellow", "tts": "blue"}
+NO_LIMIT = 10_000
+"""Characters of a line that is no terminal's."""
 
 
 @cache
@@ -26,6 +29,24 @@ def stderr() -> Console:
 def stdout() -> Console:
     """Where results go that are drawn, not printed line by line."""
     return Console(highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Print a result that is a table; its lines are cut nowhere where a program may read them."""
+    out = stdout()
+    if not out.is_terminal:
+        out.width = NO_LIMIT
+    out.print(table, soft_wrap=False)
+
+
+def between_lines() -> str:
+    """What stands between the parts of a table's row: a person reads them below each other, a program on one line."""
+    return "\n" if stdout().is_terminal else "  "
+
+
+def safe(text: str) -> str:
+    """What strangers sent, to be shown: nothing of it may move a cursor or colour a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def interactive() -> bool:

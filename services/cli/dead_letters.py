@@ -12,9 +12,6 @@ from services.runtime.dead import Letter
 
 from . import console
 
-NO_LIMIT = 10_000
-"""Characters of a line that is no terminal's."""
-
 
 class Shown(Struct, frozen=True):
     """What `--json` prints of a letter."""
@@ -47,10 +44,7 @@ def line(letter: Letter) -> str:
 
 def draw(letters: Sequence[Letter]) -> None:
     """A row a letter: two lines on a terminal, one line that is cut nowhere where a program may read it."""
-    out = console.stdout()
-    if not out.is_terminal:
-        out.width = NO_LIMIT
-    out.print(_table(letters, "\n" if out.is_terminal else "  "), soft_wrap=False)
+    console.print_table(_table(letters, console.between_lines()))
 
 
 def rows(letter: Letter) -> Iterator[Text]:
@@ -75,15 +69,15 @@ def _table(letters: Sequence[Letter], between: str) -> Table:
         drawn.add_row(
             str(shown.number),
             f"{letter.at.astimezone(UTC):%m-%d %H:%M:%S}",
-            Text(_safe(shown.stage), console.COLOURS.get(shown.stage, "white")),
-            Text(_safe(shown.code)),
-            Text.assemble(_safe(turn), between, (_safe(shown.reason), "dim")),
+            Text(console.safe(shown.stage), console.COLOURS.get(shown.stage, "white")),
+            Text(console.safe(shown.code)),
+            Text.assemble(console.safe(turn), between, (console.safe(shown.reason), "dim")),
         )
     return drawn
 
 
 def _row(name: str, value: str) -> Text:
-    return Text.assemble((f"{name:<11}", "bold"), _safe(value))
+    return Text.assemble((f"{name:<11}", "bold"), console.safe(value))
 
 
 def _shown(letter: Letter) -> Shown:
@@ -105,8 +99,3 @@ def _shown(letter: Letter) -> Shown:
         bytes=letter.size,
         headers=dead.headers,
     )
-
-
-def _safe(text: str) -> str:
-    """Letters hold what strangers sent: nothing of it may move a cursor or colour a terminal."""
-    return "".join(character if character.isprintable() else "�" for character in text)

@@ -22,8 +22,6 @@ from .client import NoAnswer
 
 GRACE_SECONDS = 5.0
 """The stages say `deadline` first."""
-ANY_SIZE = 2**62
-"""The reply keeps the rate in which it was spoken."""
 
 
 class Requeued(Struct, frozen=True):
@@ -87,7 +85,7 @@ async def _answered(done: Requeued, ended: Answer | Failed, reply: Path, seconds
     if isinstance(ended, Failed):
         message = f"letter {done.number}: {ended.stage} says {ended.code}: {ended.message}"
         raise NoAnswer(ended.code, message)
-    await asyncio.to_thread(lambda: reply_files.write(reply, wav.join(ended.wavs, ANY_SIZE)))
+    await asyncio.to_thread(lambda: reply_files.write(reply, wav.join(ended.wavs, reply_files.ANY_SIZE)))
     return msgspec.structs.replace(
         done, transcription=ended.transcription, llama=ended.reply, audio=str(reply), seconds=round(seconds, 3)
     )

@@ -1,10 +1,12 @@
-"""Where spoken replies are written."""
+"""Where sound is written: spoken replies, and recorded questions."""
 
 from pathlib import Path
 
 from services.runtime.errors import StartError
 
 NAME = "reply.wav"
+ANY_SIZE = 2**62
+"""The reply keeps the rate in which it was spoken."""
 
 
 def choose(out: str, count: int) -> list[Path]:
@@ -31,11 +33,27 @@ def choose(out: str, count: int) -> list[Path]:
 
 
 def write(path: Path, wav: bytes) -> None:
-    """Write a reply. Raises: StartError."""
+    """Write a sound. Raises: StartError."""
     try:
         path.write_bytes(wav)
     except OSError as error:
-        raise StartError(f"the reply cannot be written to {path} ({error.strerror})") from error
+        raise StartError(f"the sound cannot be written to {path} ({error.strerror})") from error
+
+
+def save(folder: str, name: str, sound: bytes) -> str:
+    """Write a sound into *folder*, which is made where it is missing; gives its file, empty for no sound.
+
+    Raises: StartError.
+    """
+    if not sound:
+        return ""
+    path = Path(folder) / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"{folder} cannot be made ({error.strerror}): name another place with --out") from error
+    write(path, sound)
+    return str(path)
 
 
 def _try(path: Path) -> None:

@@ -10,6 +10,7 @@ import structlog
 from msgspec import Struct
 
 from services.runtime import bus, settings, streams
+from services.runtime.errors import BusLost, StartError, VoicebusError
 
 from . import broker, console, machine, ports, progress, readiness
 from .children import Child, Relay, kept
@@ -70,15 +71,29 @@ async def running(plan: Plan) -> AsyncIterator[None]:
 
 
 async def make_streams(environ: Mapping[str, str]) -> list[str]:
-    """Make the streams that are missing; what stands differently from the table is told, and left as it is.
+    """Make the streams that are missing, turn the record on or off; what else stands differently is told, and left.
 
     Raises: StartError, SettingsError, BusLost.
     """
     connection = settings.load(bus.BusSettings, environ)
     limits = settings.load(streams.StreamSettings, environ)
     async with bus.connect(connection, "setup") as connected:
-        made = connected.unless_lost(streams.setup(connected.jetstream, limits))
-        return [*streams.too_small(connected.client), *await made]
+        try:
+            differences = await connected.unless_lost(streams.setup(connected.jetstream, limits))
+        except BusLost as error:
+            raise _explained(error) from error
+        if limits.voicebus_record:
+            log.warning("record_is_on", keeps="what is said and answered", days=limits.stream_record_days)
+        return [*streams.too_small(connected.client), *differences]
+
+
+def _explained(error: BusLost) -> VoicebusError:
+    if "stream.update." not in str(error).lower():
+        return error
+    return StartError(
+        f"the record is turned on or off, on streams that stand, by who may change them: {error}; "
+        "run `voicebus setup` once as the broker's operator (NATS_USER, NATS_PASSWORD)"
+    )
 
 
 def _environ(plan: Plan) -> dict[str, str]:

@@ -4,32 +4,23 @@ Letters are searched by their headers alone, which the broker sends without the 
 at a time. The consumer that reads the headers is taken away again.
 """
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from msgspec import Struct
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeout
-from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
-from nats.js.errors import Error as JetStreamError
 
 from bus_schemas import BadSubject, Dead, NotAnEvent, codec, codes
 
-from . import streams
+from . import browse, streams
 from .bus import Bus
-from .errors import Unavailable, VoicebusError
+from .errors import VoicebusError
 
-READ_SECONDS = 5.0
 ANY = "*"
-SIZE = "Nats-Msg-Size"
 GONE = (10037, 10057)
 """No message of this number: taken away, or too old."""
-AWAY = (NatsError, JetStreamError, TimeoutError, ConnectionError)
 
 
 class NoLetter(VoicebusError):
@@ -67,18 +58,9 @@ async def letters(bus: Bus, wanted: Wanted) -> AsyncGenerator[Letter, None]:
     Raises: Unavailable when the broker does not answer, or has no VOICE_DEAD.
     """
     subject = f"voice.{Dead.NAME}.{wanted.origin or ANY}.{wanted.session or ANY}"
-    with _told():
-        async with _headers(bus, subject) as subscription:
-            told = await subscription.consumer_info()
-            left = (told.num_pending or 0) + (told.delivered.consumer_seq if told.delivered else 0)
-            while left:
-                try:
-                    message = await subscription.next_msg(timeout=READ_SECONDS)
-                except NatsTimeout:
-                    if (await subscription.consumer_info()).num_pending:
-                        raise
-                    return  # somebody took the last ones away meanwhile
-                left = message.metadata.num_pending
+    with browse.told(streams.DEAD):
+        async with aclosing(browse.messages(bus, streams.DEAD, [subject], headers_only=True)) as found:
+            async for message in found:
                 letter = _of(message)
                 if _is(letter, wanted):
                     yield letter
@@ -89,7 +71,7 @@ async def letter(bus: Bus, number: int) -> Letter:
 
     Raises: NoLetter; Unavailable.
     """
-    with _told():
+    with browse.told(streams.DEAD):
         try:
             found = await bus.jetstream.get_msg(streams.DEAD, seq=number, direct=True)
         except NotFoundError as error:
@@ -101,7 +83,7 @@ async def letter(bus: Bus, number: int) -> Letter:
 
 async def remove(bus: Bus, number: int) -> None:
     """Take a letter away; nothing happens when it has gone already. Raises: Unavailable."""
-    with _told():
+    with browse.told(streams.DEAD):
         try:
             await bus.jetstream.delete_msg(streams.DEAD, number)
         except APIError as error:
@@ -109,26 +91,8 @@ async def remove(bus: Bus, number: int) -> None:
                 raise
 
 
-@asynccontextmanager
-async def _headers(bus: Bus, subject: str) -> AsyncIterator[JetStreamContext.PushSubscription]:
-    subscription = await bus.jetstream.subscribe(
-        subject,
-        stream=streams.DEAD,
-        ordered_consumer=True,
-        headers_only=True,
-        inactive_threshold=READ_SECONDS,
-    )
-    consumer = (await subscription.consumer_info()).name
-    try:
-        yield subscription
-    finally:
-        with contextlib.suppress(*AWAY):
-            await subscription.unsubscribe()
-            await bus.jetstream.delete_consumer(streams.DEAD, consumer)
-
-
 def _of(message: Msg) -> Letter:
-    told, size = message.metadata, codec.plain(message.headers).get(SIZE, "0")
+    told, size = message.metadata, codec.plain(message.headers).get(browse.SIZE, "0")
     dead = _read(message.subject, b"", message.headers)
     return Letter(told.sequence.stream, told.timestamp, int(size), dead)
 
@@ -163,14 +127,3 @@ def _is(letter: Letter, wanted: Wanted) -> bool:
         and wanted.turn in ("", dead.turn)
         and (wanted.since is None or letter.at >= wanted.since)
     )
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """What the client raises, as a sentence."""
-    try:
-        yield
-    except (NotFoundError, NoRespondersError) as error:
-        raise Unavailable(f"the broker has no {streams.DEAD}; run `voicebus setup`") from error
-    except AWAY as error:
-        raise Unavailable(f"the broker did not answer for {streams.DEAD}: {error!r}") from error

@@ -12,6 +12,7 @@ from nats.js.api import (
     ConsumerConfig,
     DiscardPolicy,
     KeyValueConfig,
+    RePublish,
     RetentionPolicy,
     StorageType,
     StreamConfig,
@@ -19,7 +20,7 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 
-from bus_schemas import Dead, Event, Failed, Sentence, Speech, Transcript, Utterance, subjects
+from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Speech, Transcript, Utterance, subjects
 
 from .errors import StartError, Unavailable
 from .settings import Positive, Seconds
@@ -30,11 +31,17 @@ SENTENCE = "VOICE_SENTENCE"
 ANSWER = "VOICE_ANSWER"
 DEAD = "VOICE_DEAD"
 MEMORY = "voice_memory"
+LOG = "VOICE_LOG"
+RECORD = "record"
+"""The record's copies are on `record.voice.<event>.<origin>.<session>`: outside `voice.`, which others may hear."""
+RECORDED = f"{RECORD}.{subjects.ROOT}.*.*.*"
 
 MIB = 1024 * 1024
 MAX_PAYLOAD = 8 * MIB
 UTTERANCE_MIB = 7.5
 """Under the broker's `max_payload` of 8 MiB by what a dead letter adds to the utterance that it keeps."""
+RECORD_MIB = 9
+"""A copy has more headers than its original."""
 DAY = 86_400.0
 
 CONSUMERS = {UTTERANCE: "stt", TRANSCRIPT: "llm", SENTENCE: "tts"}
@@ -82,13 +89,19 @@ class StreamSettings(Struct, frozen=True):
     """Seconds after which the work of a dead worker is given to another; a live one says so three times in it."""
     memory_seconds: Seconds = 3600.0
     """How long a conversation is remembered after its last turn."""
+    voicebus_record: bool = False
+    """Keep every event of every turn, what was said and answered too, in the stream VOICE_LOG; 0 ends that."""
+    stream_record_mib: Positive = 2048
+    """Disk for the record, MiB; the oldest leaves first."""
+    stream_record_days: Positive = 7
+    """How long a turn is on record."""
 
 
 def table(settings: StreamSettings) -> list[StreamConfig]:
     """Every stream. Only VOICE_UTTERANCE turns work away: what was admitted is bounded by its turn's own limits."""
     work, answers = settings.stream_work_seconds, settings.stream_answer_seconds
     text, dead_age = settings.stream_text_mib, settings.stream_dead_days * DAY
-    return [
+    streams = [
         _stream(
             UTTERANCE, (Utterance,), settings, mib=settings.stream_utterance_mib, message_mib=UTTERANCE_MIB, age=work
         ).evolve(
@@ -102,6 +115,24 @@ def table(settings: StreamSettings) -> list[StreamConfig]:
             max_msgs_per_subject=512
         ),
         _stream(DEAD, (Dead,), settings, mib=settings.stream_dead_mib, message_mib=8, age=dead_age),
+    ]
+    return _recorded(streams, settings) if settings.voicebus_record else streams
+
+
+def _recorded(streams: list[StreamConfig], settings: StreamSettings) -> list[StreamConfig]:
+    """The same streams, each of which passes on what it has stored to the one that keeps it all.
+
+    A cancel is in no other stream. What a dead letter holds is on record already.
+    """
+    days, mib = settings.stream_record_days, settings.stream_record_mib
+    log = _stream(LOG, (Cancel,), settings, mib=mib, message_mib=RECORD_MIB, age=days * DAY)
+    log = log.evolve(subjects=[RECORDED, *(log.subjects or ())])
+    return [
+        log,
+        *(
+            config.evolve(republish=RePublish(">", f"{RECORD}.>", headers_only=config.name == DEAD or None))
+            for config in streams
+        ),
     ]
 
 
@@ -137,7 +168,7 @@ def consumer(stream: str, settings: StreamSettings) -> ConsumerConfig:
 
 
 async def setup(jetstream: JetStreamContext, settings: StreamSettings) -> list[str]:
-    """Make what is missing, and tell what stands differently; what stands is never changed.
+    """Make what is missing, turn the record on or off, and tell what else stands differently: that is never changed.
 
     Raises: StartError naming every stream whose reservation did not fit on the broker's disk.
     """
@@ -150,6 +181,8 @@ async def setup(jetstream: JetStreamContext, settings: StreamSettings) -> list[s
                 differences += await _ensure_consumer(jetstream, str(config.name), settings)
         except APIError as error:
             refused.append(f"{config.name}: {error.description}")
+    if not settings.voicebus_record:
+        await _end_record(jetstream)
     try:
         differences += await _ensure_memory(jetstream, settings)
     except APIError as error:
@@ -194,7 +227,23 @@ async def _ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> l
         await jetstream.add_stream(config)
         log.info("stream_created", stream=name)
         return []
-    return list(_differences(name, config, standing))
+    wanted = standing.evolve(republish=config.republish)
+    if name == LOG:
+        wanted = wanted.evolve(subjects=config.subjects)
+    if wanted != standing:
+        await jetstream.update_stream(wanted)
+        log.info("record_turned", stream=name, on=config.republish is not None or name == LOG)
+    return list(_differences(name, config, wanted))
+
+
+async def _end_record(jetstream: JetStreamContext) -> None:
+    """Nothing more comes to the record; what it has stays until it is too old."""
+    try:
+        standing = (await jetstream.stream_info(LOG)).config
+    except NotFoundError:
+        return
+    if standing.subjects != [RECORDED]:
+        await jetstream.update_stream(standing.evolve(subjects=[RECORDED]))
 
 
 async def _ensure_consumer(jetstream: JetStreamContext, stream: str, settings: StreamSettings) -> list[str]:
