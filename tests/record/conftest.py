@@ -35,10 +35,11 @@ class Operator:
         return done.stdout
 
     async def tries(self, *words: str, **settings: object) -> CompletedProcess[str]:
-        return await asyncio.to_thread(commands.run, self.folder, *words, **(self._settings | settings))
+        wanted = self._settings | settings
+        return await asyncio.to_thread(lambda: commands.run(self.folder, *words, given=b"", **wanted))
 
     async def lines(self, *words: str, **settings: object) -> list[dict[str, object]]:
-        return [json.loads(line) for line in (await self(*words, "--json", **settings)).splitlines()]
+        return [json.loads(line) for line in (await self(*words, "--json", code=0, **settings)).splitlines()]
 
     async def read(self, name: object) -> bytes:
         return await asyncio.to_thread((self.folder / str(name)).read_bytes)
