@@ -8,10 +8,10 @@ import httpx
 from msgspec import Struct
 
 from benchmarks import environments
-from services.cli import bench_turn
+from services.cli import bench_turn, broker
 from services.cli.bench_turn import Timed
 
-from . import models, scripts, wyoming
+from . import chain_client, models, scripts, wyoming
 from .processes import Program, free_ports
 
 HERE = Path(__file__).parent
@@ -52,10 +52,12 @@ def prepare() -> tuple[Models, list[Contender]]:
 
     Raises: SetupError, StartError.
     """
-    real, scripted, monolith, pipecat, ears, mouth, *own = free_ports(10)
+    real, scripted, monolith, pipecat, ears, mouth, raw, faststream, *own = free_ports(12)
     language = _language_models(real, scripted)
     peers = [_monolith(language, monolith), _pipecat(language, pipecat), _wyoming(language, ears, mouth)]
-    return language, [*_voicebus(own), *peers]
+    kinds = (("nats-py chain", "raw", raw), ("FastStream chain", "faststream", faststream))
+    chains = [_chain(name, kind, language, port) for name, kind, port in kinds]
+    return language, [*_voicebus(own), *peers, *chains]
 
 
 def _language_models(real: int, scripted: int) -> Models:
@@ -103,7 +105,7 @@ def _voicebus(ports: Sequence[int]) -> list[Contender]:
 
 
 def _monolith(language: Models, port: int) -> Contender:
-    program = _peer("monolith", "monolith.py", port)
+    program = _peer("monolith", "monolith", port)
 
     async def ask(wav: bytes, answer: str, _client: httpx.AsyncClient) -> Timed:
         url = f"ws://127.0.0.1:{program.port}/ws?llm={language.url(answer)}"
@@ -113,7 +115,7 @@ def _monolith(language: Models, port: int) -> Contender:
 
 
 def _pipecat(language: Models, port: int) -> Contender:
-    program = _peer("pipecat", "pipecat_server.py", port)
+    program = _peer("pipecat", "pipecat_server", port)
 
     async def ask(wav: bytes, answer: str, _client: httpx.AsyncClient) -> Timed:
         url = f"ws://127.0.0.1:{program.port}/ws?llm={language.url(answer)}"
@@ -137,14 +139,32 @@ def _wyoming(language: Models, ears: int, mouth: int) -> Contender:
     return Contender("Wyoming", programs, _with_model("wyoming-stt", "wyoming-tts"), ask)
 
 
-def _peer(name: str, file: str, port: int) -> Program:
-    environ = {
+def _chain(name: str, kind: str, language: Models, port: int) -> Contender:
+    words = ("-m", "benchmarks.pipeline.chain", kind, str(port), str(models.FOLDER / f"chain-{kind}"))
+    program = Program(f"chain-{kind}", (str(environments.python("chain")), *words), port, _told(), "ready")
+
+    async def ask(wav: bytes, answer: str, _client: httpx.AsyncClient) -> Timed:
+        return await chain_client.ask(wav, program.port, language.url(answer), SECONDS)
+
+    return Contender(name, (program,), _with_model(program.name), ask)
+
+
+def _peer(name: str, module: str, port: int) -> Program:
+    """A program of ours that knows nothing of voicebus."""
+    command = (str(environments.python(name)), "-m", f"benchmarks.pipeline.{module}", str(port))
+    return Program(name, command, port, _told())
+
+
+def _told() -> dict[str, str]:
+    """What such a program has to know."""
+    return {
+        "PYTHONPATH": str(environments.ROOT),
         "BENCH_WHISPER": str(models.whisper()),
         "BENCH_VOICE": str(models.voices() / f"{models.VOICE}.onnx"),
         "BENCH_SYSTEM": scripts.SYSTEM,
         "BENCH_MAX_TOKENS": str(scripts.MAX_TOKENS),
+        "BENCH_NATS_SERVER": broker.binary(),
     }
-    return Program(name, (str(environments.python(name)), str(HERE / file), str(port)), port, environ)
 
 
 def _with_model(*names: str) -> Callable[[str], Sequence[str]]:

@@ -29,8 +29,11 @@ machine hits everybody.
 - **Pipecat** 1.14: one pipeline a connection with shared models, sentence by sentence; it sends sound at the pace of
   playing, so its full turn and its turns a minute are paced.
 - **Wyoming**: the two servers of Home Assistant's protocol, chained by the client.
+- **nats-py chain** and **FastStream chain**: stt, llm and tts as three programs and a broker, as the libraries' pages
+  show it: confirmed publishes, work queues on file, acked when what follows is stored, two messages at once a stage,
+  whole answers. They are asked over NATS.
 
-The three peers are told the language and ask llama.cpp over HTTP, with threads that do not spin; voicebus finds the
+All but voicebus are told the language and ask llama.cpp over HTTP, with threads that do not spin; voicebus finds the
 language out. CPU is that of all processes that work for a contender, the model's server and the broker with them.
 Memory counts shared pages once. *Foreign* is the share of the machine that other programs used; {much} and more is
 marked with !, and its times are not to be relied on.
