@@ -44,6 +44,7 @@ class Account:
         self._metrics = metrics.of(stage)
         self._metrics.places.set(credit)
         self._metrics.running.set_function(lambda: self._running)
+        self._log = log.bind(stage=stage)
         self._running = 0
         self._outcomes: Counter[str] = Counter()
         self.seconds = 0.0
@@ -67,9 +68,8 @@ class Account:
     def report(self, event: Event, outcome: str, seconds: float) -> None:
         """It has left its place, after *seconds*."""
         self._metrics.service.observe(seconds)
-        log.info(
+        self._log.info(
             "event_handled",
-            stage=self._stage,
             outcome=outcome,
             origin=event.origin,
             session=event.session,

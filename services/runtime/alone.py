@@ -8,6 +8,10 @@ GATHER_SECONDS = 0.05
 """Those who must work alone and come together get here within it, so that their order is known."""
 
 
+class NoPlace(Exception):
+    """None came free in time."""
+
+
 class Room:
     """At most *places* work at once; who works alone waits for the others, and the others wait for it."""
 
@@ -18,28 +22,35 @@ class Room:
         self._waiting: list[asyncio.Future[None]] = []
 
     @asynccontextmanager
-    async def enter(self, *, alone: bool, order: int = 0) -> AsyncIterator[None]:
-        """Work inside; *alone* is served before those who would come in together, the lowest *order* first."""
+    async def enter(self, *, alone: bool, seconds: float, order: int = 0) -> AsyncIterator[None]:
+        """Work inside; *alone* is served before those who would come in together, the lowest *order* first.
+
+        Raises: NoPlace after *seconds* of waiting.
+        """
         taken = self._places if alone else 1
-        suspect = [order] if alone else []
-        self._suspects += suspect
-        try:
-            if alone:
-                await asyncio.sleep(GATHER_SECONDS)
-            while not self._fits(taken, suspect):
-                await self._change()
-        except asyncio.CancelledError:
-            self._tell()  # who waited for this one to be alone need not wait any more
-            raise
-        finally:
-            for each in suspect:
-                self._suspects.remove(each)
+        if alone or not self._fits(taken, []):
+            await self._wait(taken, [order] if alone else [], seconds)
         self._inside += taken
         try:
             yield
         finally:
             self._inside -= taken
             self._tell()
+
+    async def _wait(self, taken: int, suspect: list[int], seconds: float) -> None:
+        self._suspects += suspect
+        try:
+            async with asyncio.timeout(seconds):
+                if suspect:
+                    await asyncio.sleep(GATHER_SECONDS)
+                while not self._fits(taken, suspect):
+                    await self._change()
+        except TimeoutError as error:
+            raise NoPlace from error
+        finally:
+            for each in suspect:
+                self._suspects.remove(each)
+                self._tell()  # who waited for this one to be alone may not have to wait any more
 
     def _fits(self, taken: int, suspect: list[int]) -> bool:
         return self._inside + taken <= self._places and sorted(self._suspects)[:1] == suspect

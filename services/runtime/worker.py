@@ -24,7 +24,7 @@ SIGTERM           take no more, finish, give back what cannot finish in time.
 
 import asyncio
 import contextlib
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 
 import structlog
 from msgspec import Struct
@@ -34,7 +34,7 @@ from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codes, subj
 
 from . import delivery, failpoint, metrics, settle
 from .account import Account
-from .alone import Room
+from .alone import NoPlace, Room
 from .bus import Bus
 from .cancelled import Cancelled, heard
 from .delivery import Delivery
@@ -42,7 +42,7 @@ from .errors import Busy, Refused, Sick, Unavailable
 from .health import Readiness
 from .pull import Pull
 from .recovery import Recovery
-from .running import Running
+from .running import Run, Running
 from .settings import Positive, Seconds
 from .stage import Stage, everybody, follow
 from .turn_away import TurnAway
@@ -207,15 +207,14 @@ class Worker:
 
     async def _in_turn(self, held: Delivery, event: Event) -> str:
         """Wait for a place among what runs, and run."""
-        async with AsyncExitStack() as place:
-            try:
-                async with asyncio.timeout(max(0.0, settle.due(event, held.stored_at) - self._bus.time())):
-                    await place.enter_async_context(self._room.enter(alone=held.deliveries > 1, order=held.order))
-            except TimeoutError:
-                return await settle.too_late(self._bus, held, event, self._stage.name)
-            started = self._bus.time()
-            with self.account.working(event, max(0.0, started - held.stored_at)):
-                outcome = await self._once(held, event, started)
+        left = settle.due(event, held.stored_at) - self._bus.time()
+        try:
+            async with self._room.enter(alone=held.deliveries > 1, order=held.order, seconds=left):
+                started = self._bus.time()
+                with self.account.working(event, max(0.0, started - held.stored_at)):
+                    outcome = await self._once(held, event, started)
+        except NoPlace:
+            return await settle.too_late(self._bus, held, event, self._stage.name)
         self.account.report(event, outcome, self._bus.time() - started)
         return outcome
 
@@ -226,11 +225,10 @@ class Worker:
             return "cancelled"
         if due <= started:
             return await settle.too_late(self._bus, held, event, self._stage.name)
-        work = asyncio.create_task(self._handle(held, event, started), name=f"handle {event.turn}")
         try:
-            with self._running.entered(work, event):
+            with self._running.entered(event) as run:
                 async with asyncio.timeout(due - started) as limit:
-                    await work
+                    await self._handle(held, run, started)
         except asyncio.CancelledError:
             if not self._is_cancelled(held, event):
                 raise
@@ -247,14 +245,14 @@ class Worker:
     def _is_cancelled(self, held: Delivery, event: Event) -> bool:
         return self._cancelled.has(event, held.stored_at - self._bus.skew)
 
-    async def _handle(self, held: Delivery, event: Event, started: float) -> None:
+    async def _handle(self, held: Delivery, run: Run, started: float) -> None:
         queue_ms = round(max(0.0, started - held.stored_at) * 1000, 1)
-        async with aclosing(self._stage.handle(event)) as outputs:
+        async with aclosing(self._stage.handle(run.event)) as outputs:
             async for output in outputs:
                 service_ms = round((self._bus.time() - started) * 1000, 1)
                 step = Step(stage=self._stage.name, worker=self._name, queue_ms=queue_ms, service_ms=service_ms)
-                await settle.publish(self._bus, follow(output, event, step), self._stage.name)
-                self._running.published()
+                await settle.publish(self._bus, follow(output, run.event, step), self._stage.name)
+                self._running.published(run)
                 await failpoint.reach(failpoint.AFTER_PUBLISH)
 
     async def _failed(self, held: Delivery, event: Event, error: Exception) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from bus_schemas import Event, Sentence, Transcript
-from services.runtime.alone import Room
+from services.runtime.alone import NoPlace, Room
 from services.runtime.bus import Bus
 from services.runtime.streams import TRANSCRIPT
 from tests.runtime.workers import settled, stage, transcript, working
@@ -16,7 +16,7 @@ async def test_who_works_alone_shares_the_room_with_nobody() -> None:
     room, inside, seen = Room(3), set[str](), list[frozenset[str]]()
 
     async def work(name: str, alone: bool) -> None:
-        async with room.enter(alone=alone):
+        async with room.enter(alone=alone, seconds=5):
             inside.add(name)
             seen.append(frozenset(inside))
             await asyncio.sleep(0.01)
@@ -33,7 +33,7 @@ async def test_who_works_alone_shares_the_room_with_nobody() -> None:
 
 async def test_who_is_cancelled_while_waiting_leaves_no_place_taken() -> None:
     room = Room(1)
-    async with room.enter(alone=False):
+    async with room.enter(alone=False, seconds=5):
         waiting = asyncio.create_task(_enter(room))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -44,13 +44,13 @@ async def test_who_is_cancelled_while_waiting_leaves_no_place_taken() -> None:
 
 
 async def _enter(room: Room, alone: bool = True) -> None:
-    async with room.enter(alone=alone):
+    async with room.enter(alone=alone, seconds=5):
         pass
 
 
 async def test_who_gives_up_being_alone_lets_the_others_in() -> None:
     room = Room(2)
-    async with room.enter(alone=False):
+    async with room.enter(alone=False, seconds=5):
         alone = asyncio.create_task(_enter(room))
         await asyncio.sleep(0)
         together = asyncio.create_task(_enter(room, alone=False))
@@ -59,6 +59,16 @@ async def test_who_gives_up_being_alone_lets_the_others_in() -> None:
         alone.cancel()
         async with asyncio.timeout(1):
             await together
+
+
+async def test_who_waits_too_long_for_a_place_is_told_and_keeps_nobody_out() -> None:
+    room = Room(2)
+    async with room.enter(alone=False, seconds=5):
+        with pytest.raises(NoPlace):
+            async with room.enter(alone=True, seconds=0.1):
+                pass
+        async with asyncio.timeout(1):
+            await _enter(room, alone=False)
 
 
 @pytest.mark.parametrize("deliveries", [2, 3])
