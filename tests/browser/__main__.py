@@ -14,11 +14,16 @@ from pathlib import Path
 
 from tests.acceptance import pipeline
 
-from . import scenes
+from . import client_scenes, scenes
 from .browser import Browser, opened
 
 REPLY = "You said: {transcript} This is the second sentence. The third one is a little longer than that. Now the last."
-SETTINGS = {**pipeline.SCRIPTED, "SCRIPTED_REPLY": REPLY, "SCRIPTED_TTS_WORDS_PER_SECOND": "6"}
+SETTINGS = {
+    **pipeline.SCRIPTED,
+    "SCRIPTED_REPLY": REPLY,
+    "SCRIPTED_TTS_WORDS_PER_SECOND": "6",
+    "ALLOWED_ORIGINS": client_scenes.ORIGIN,
+}
 SCENES: tuple[Callable[[Browser], None], ...] = (
     scenes.a_held_button_is_answered_in_words_and_sound,
     scenes.talking_again_interrupts_and_tells_what_was_heard,
@@ -26,6 +31,7 @@ SCENES: tuple[Callable[[Browser], None], ...] = (
     scenes.a_killed_broker_loses_no_answer,
     scenes.a_killed_edge_loses_no_answer,
     scenes.phone_and_desktop_light_and_dark_are_accessible,
+    client_scenes.the_client_of_the_docs_asks_from_another_site_and_plays,
 )
 
 

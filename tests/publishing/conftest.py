@@ -1,7 +1,6 @@
-"""The examples in each language, in a folder of the test's own."""
+"""The clients in each language, in a folder of the test's own."""
 
-import shutil
-import sys
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -9,10 +8,9 @@ import pytest
 
 from tests import programs
 from tests.programs import Ended
+from tests.publishing import languages
+from tests.publishing.languages import JAVASCRIPT
 from tests.publishing.scripts import tone
-from tests.publishing.stages import ROOT
-
-EXAMPLES = ROOT / "docs" / "examples"
 
 Ask = Callable[..., Awaitable[Ended]]
 
@@ -20,28 +18,40 @@ Ask = Callable[..., Awaitable[Ended]]
 @pytest.fixture(scope="session")
 def node() -> str:
     """The `node` to run JavaScript with."""
-    return programs.modules(EXAMPLES)
+    return programs.modules(JAVASCRIPT)
 
 
 @pytest.fixture
 def javascript(node: str, tmp_path: Path) -> Path:
-    """A folder in which a JavaScript program finds the modules of the examples."""
-    (tmp_path / "node_modules").symlink_to(EXAMPLES / "node_modules")
+    """A folder in which a JavaScript program finds the modules of the clients."""
+    (tmp_path / "node_modules").symlink_to(JAVASCRIPT / "node_modules")
     return tmp_path
 
 
-@pytest.fixture(params=["python", "javascript"])
-def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
-    """Run the example in this language: `await ask(nats_url, wav, session)`; its files are in `tmp_path`."""
-    if request.param == "python":
-        program, start = "publish.py", [sys.executable]
-    else:
-        program, start = "publish.mjs", [request.getfixturevalue("node")]
-        request.getfixturevalue("javascript")
-    shutil.copy(EXAMPLES / program, tmp_path)
+@pytest.fixture(params=languages.LANGUAGES)
+def language(request: pytest.FixtureRequest) -> str:
+    """Each language that there are clients in."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(language: str, tmp_path: Path) -> Ask:
+    """Run a client of this language: `await client("ask", url, ...)`; its files are in `tmp_path`."""
+
+    async def run(program: str, *words: str) -> Ended:
+        path = languages.source(language, program)
+        start = await asyncio.to_thread(languages.command, language, path, tmp_path)
+        return await programs.run([*start, *words], tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def ask(client: Ask) -> Ask:
+    """Ask over NATS: `await ask(nats_url, wav, session)`."""
 
     async def run(nats_url: str, wav: Path, session: str = "42") -> Ended:
-        return await programs.run([*start, program, nats_url, str(wav), "kiosk-7", session], tmp_path)
+        return await client("publish", nats_url, str(wav), "kiosk-7", session)
 
     return run
 

@@ -92,13 +92,13 @@ async def test_a_websocket_is_answered_twice_and_can_read_its_answers_again(
 async def test_an_outsider_is_answered_by_the_example_as_it_stands(
     locked: Locked, stages: dict[str, Bus], tmp_path: Path
 ) -> None:
-    """docs/examples/publish.py, with the user and the password in the address."""
+    """docs/clients/python/publish.py, with the user and the password in the address."""
     question = tmp_path / "question.wav"
     await asyncio.to_thread(question.write_bytes, tone(1.0))
     url = f"nats://kiosk:{password('kiosk')}@127.0.0.1:{locked.port}"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ROOT / "docs/examples/publish.py"),
+        str(ROOT / "docs/clients/python/publish.py"),
         url,
         str(question),
         "kiosk",

@@ -1,14 +1,16 @@
 // Ask voicebus a question, hear the answer while it is made: `node stream.mjs URL WAV`.
-// A browser and Node 22 or later need nothing installed; an older Node needs `npm install ws`.
+// Node 22 or later needs nothing installed; an older one needs `npm install ws`. In a browser: page.html.
 // Each piece of the answer is a WAV file: reply-1.wav, reply-2.wav, ...
 import { readFile, writeFile } from "node:fs/promises";
 
 const WebSocket = globalThis.WebSocket ?? (await import("ws")).WebSocket;
+const key = process.env.VOICEBUS_KEY; // where the edge asks for one; a browser can send it in no other way
+const protocols = key ? ["voicebus", `voicebus.key.${key}`] : [];
 
 /** Ask a question; `play(wav)` gets each piece of sound as it comes. Resolves to the last frame. */
 function ask(url, question, play, forget) {
   return new Promise((resolve, reject) => {
-    const voicebus = new WebSocket(`${url}?stream=1`);
+    const voicebus = new WebSocket(`${url}?stream=1`, protocols);
     voicebus.binaryType = "arraybuffer";
     voicebus.onopen = () => voicebus.send(question);
     voicebus.onerror = () => reject(new Error("the connection failed"));

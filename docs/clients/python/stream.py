@@ -2,8 +2,8 @@
 
 import asyncio
 import json
+import os
 import sys
-import time
 import wave
 from io import BytesIO
 from pathlib import Path
@@ -14,8 +14,10 @@ from websockets.exceptions import WebSocketException
 
 async def ask(url, question):
     """Print the words as they come; returns the WAVs of the answer in order."""
-    wavs, began = [], time.monotonic()
-    async with connect(f"{url}?stream=1") as voicebus:
+    wavs = []
+    key = os.environ.get("VOICEBUS_KEY")  # where the edge asks for one
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with connect(f"{url}?stream=1", additional_headers=headers) as voicebus:
         await voicebus.send(question)
         while True:
             frame = json.loads(await voicebus.recv())
@@ -29,9 +31,12 @@ async def ask(url, question):
             elif "n" in frame:  # the next frame is the sound of this sentence, or of a further piece of it
                 wavs.append(await voicebus.recv())  # a player would play it here and now
                 if "llama" in frame:
-                    print(f"{time.monotonic() - began:5.2f} s:", frame["llama"], flush=True)
+                    print(f"sentence {frame['n']}:", frame["llama"], flush=True)
             elif "transcription" in frame:
                 print("heard:", frame["transcription"], flush=True)
+
+
+# To interrupt: await voicebus.send(next_question), or send('{"cancel": true, "sentences": 1}').
 
 
 try:

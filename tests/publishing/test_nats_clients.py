@@ -1,6 +1,7 @@
-"""The programs of docs/publishing.md, run as they stand there against a real broker and real stages."""
+"""The NATS clients of docs/clients in each language, run as they stand there against a real broker and real stages."""
 
 import asyncio
+import re
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from bus_schemas import Cancel, Event, Failed, Sentence, Speech, Transcript, Utt
 from services.runtime import wav
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.wav import Sound
+from tests import programs
 from tests.harness import free_port, listening, wait_until
-from tests.publishing import stages
+from tests.publishing import languages, stages
 from tests.publishing.conftest import Ask
 from tests.publishing.scripts import HEARD, REPLY, SETTINGS, tone
 
@@ -75,16 +77,27 @@ async def test_a_broker_that_is_not_there_is_told_in_one_line(ask: Ask, question
     assert "Traceback" not in ended.errors
 
 
+def impatient(language: str, folder: Path) -> Path:
+    """The client that asks over NATS, which waits for one second in the place of sixty."""
+    original = languages.source(language, "publish")
+    text, replaced = re.subn(r"^((?:const )?(?:SECONDS|wait) ?= ?)60", r"\g<1>1", original.read_text(), flags=re.M)
+    assert replaced == 1
+    copy = folder / original.name
+    copy.write_text(text)
+    if language == "javascript":
+        (folder / "node_modules").symlink_to(languages.JAVASCRIPT / "node_modules")
+    return copy
+
+
 async def test_a_turn_that_nobody_answers_ends_at_its_deadline_and_is_cancelled(
-    bus: Bus, bus_settings: BusSettings, ask: Ask, question: Path, tmp_path: Path
+    bus: Bus, bus_settings: BusSettings, language: str, question: Path, tmp_path: Path
 ) -> None:
     """The stages may all be down: who asks owns a deadline too."""
-    (program,) = await asyncio.to_thread(lambda: list(tmp_path.glob("publish.*")))
-    text = await asyncio.to_thread(program.read_text)
-    assert "SECONDS = 60" in text
-    await asyncio.to_thread(program.write_text, text.replace("SECONDS = 60", "SECONDS = 1"))
+    program = await asyncio.to_thread(impatient, language, tmp_path)
+    command = await asyncio.to_thread(languages.command, language, program, tmp_path)
     async with listening(bus, "voice.*.kiosk-7.42") as events:
-        ended = await ask(bus_settings.nats_url, question)
+        words = [bus_settings.nats_url, str(question), "kiosk-7", "42"]
+        ended = await programs.run([*command, *words], tmp_path)
         await wait_until(lambda: len(events) == 2, "the turn is cancelled")
     assert ended.code == 1
     assert ended.errors.startswith("failed: no answer within 1 s")
