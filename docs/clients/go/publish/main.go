@@ -155,6 +155,7 @@ func ask(client *nats.Conn, wav []byte, origin, session string) (string, [][]byt
 	reply, wavs, err := follow(heard, turn)
 	if err != nil {
 		client.Publish("voice.cancel."+origin+"."+session, []byte(`{"turn":"`+turn+`"}`))
+		client.Flush()
 	}
 	return reply, wavs, err
 }
@@ -168,7 +169,7 @@ func run(url, path, origin, session string) error {
 	if err != nil {
 		return err
 	}
-	defer client.Drain()
+	defer client.Close()
 	reply, wavs, err := ask(client, wav, origin, session)
 	if err != nil {
 		return err
