@@ -19,7 +19,9 @@ PAGES = [
     PORTUGUESE,
     ROOT / "audios" / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "bus_schemas" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "clients" / "README.md",
 ]
 
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
