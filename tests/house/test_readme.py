@@ -29,7 +29,7 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:py|md|toml|wav|mjs|lock|svg)|(?:[\w.-]+/)+")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(?:\w+=\S+ )*(voicebus|make) ([a-z-]+)", re.MULTILINE)
-MADE_BY_A_RUN = {"question.wav", "reply.wav", "reply-1.wav", "name.wav", "maria.wav"}
+MADE_BY_A_RUN = {"question.wav", "reply.wav", "reply-1.wav", "reply-2.wav", "name.wav", "maria.wav"}
 MADE_WHEN_USED = {"nats/", "logs/", "node_modules/"}
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
