@@ -51,6 +51,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     contract.add_argument("--markdown", action="store_true", help="print it as a page to read")
     _turns(command("turns", "list the turns on record (VOICEBUS_RECORD=1)"))
     _show(command("show", "show a turn on record: where its time went, every event, and its sound as files"))
+    _forget(command("forget", "erase a session: its record, answers, dead letters, work that waits, and memory"))
     _dead(command("dead", "look at the messages that were given up; put them back, or drop them"))
     _json(command("doctor", "check what is installed, reachable and loadable, and say what to do about the rest"))
     return parser.parse_args(argv)
@@ -106,6 +107,12 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("turn", metavar="TURN", help="its name, as `turns` shows it; `last` is the newest")
     _whose(parser)
     parser.add_argument("--out", default=".", metavar="DIR", help="where the two WAV files go (default: here)")
+    _json(parser)
+
+
+def _forget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--origin", required=True, help="who asked: web, the name of an API key, or another system")
+    parser.add_argument("--session", required=True, help="the conversation")
     _json(parser)
 
 
