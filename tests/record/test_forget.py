@@ -97,6 +97,22 @@ def swept(store: Path, wanted: list[bytes]) -> dict[str, int]:
     return found
 
 
+def letter(body: bytes) -> Dead:
+    """Something of the session's that was given up."""
+    return Dead(
+        origin="kiosk",
+        session="mine",
+        turn="t3",
+        stage="stt",
+        code="crashed",
+        reason="it broke",
+        subject="voice.utterance.kiosk.mine",
+        sequence=1,
+        deliveries=2,
+        body=body,
+    )
+
+
 async def stored(bus: Bus, subject: str) -> dict[str, int]:
     """How many messages each stream has on the subjects that end so."""
     counts = {}
@@ -116,19 +132,7 @@ async def test_a_session_is_gone_from_every_stream_and_file_and_no_other_is(
         await asked(bus, question("t1", "mine", noise(16_001)))
         await asked(bus, question("t2", "other", noise(24_003)))
         await asked(bus, question("t3", "mine", noise(16_002)))
-        letter = Dead(
-            origin="kiosk",
-            session="mine",
-            turn="t3",
-            stage="stt",
-            code="crashed",
-            reason="it broke",
-            subject="voice.utterance.kiosk.mine",
-            sequence=1,
-            deliveries=2,
-            body=noise(16_004),
-        )
-        await bus.publish(letter)
+        await bus.publish(letter(noise(16_004)))
         await settled(bus)
         await wait_until(lambda: ended(events, "t3"), "all are answered")
     mine = [piece for piece in pieces(events, "mine") if piece not in pieces(events, "other")]
