@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from services.runtime.errors import StartError
 
+from . import processes
+
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 
@@ -62,14 +64,11 @@ async def start(
     text = CONFIGURATION.format(host=host, port=port, store=directory / "streams", extra=extra)
     output = await asyncio.to_thread(_prepare, configuration, text, log)
     try:
-        process = await asyncio.create_subprocess_exec(
-            await asyncio.to_thread(binary),
-            "-c",
-            os.fspath(configuration),
-            stdout=output,
-            stderr=output,
-            process_group=group,
+        program = await asyncio.to_thread(binary)
+        starting = asyncio.create_subprocess_exec(
+            program, "-c", os.fspath(configuration), stdout=output, stderr=output, process_group=group
         )
+        process = await processes.born(starting, program)
     finally:
         output.close()
     try:

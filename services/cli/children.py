@@ -145,12 +145,10 @@ async def kept(children: Sequence[Child], seconds: float) -> AsyncIterator[None]
     with alone.raised():
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(child.keep(), name=child.name) for child in children]
-            try:
-                await _all_ready(children, seconds)
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
+            await _all_ready(children, seconds)
+            yield
+            for task in tasks:  # after an error the group does it; a second cancel would interrupt the cleaning up
+                task.cancel()
 
 
 async def _all_ready(children: Sequence[Child], seconds: float) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -49,14 +49,19 @@ class Processes(Struct, frozen=True):
         """Run a child; at the end ask it to stop, and kill it when it has not after *stop_seconds*.
 
         *output* is a file descriptor for what it writes, or `subprocess.PIPE`.
+
+        Raises: StartError when there is no such program, or it must not be run.
         """
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=environ,
-            stdin=DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            process_group=self.group,
+        process = await born(
+            asyncio.create_subprocess_exec(
+                *command,
+                env=environ,
+                stdin=DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                process_group=self.group,
+            ),
+            command[0],
         )
         try:
             yield process
@@ -85,6 +90,23 @@ async def group() -> AsyncIterator[Processes]:
     finally:
         processes.kill()
         await leash.wait()
+
+
+async def born(starting: Coroutine[None, None, Process], program: str) -> Process:
+    """The process, once it runs. Who is cancelled meanwhile leaves none behind that outlives the event loop.
+
+    Raises: StartError.
+    """
+    birth = asyncio.create_task(starting, name=f"start {program}")
+    try:
+        return await asyncio.shield(birth)
+    except OSError as error:
+        raise StartError(f"{program} cannot be started ({error.strerror}): install voicebus again") from error
+    except asyncio.CancelledError:
+        await asyncio.wait({birth})
+        if birth.exception() is None:
+            await stop(birth.result(), 0)
+        raise
 
 
 async def stop(process: Process, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """The whole pipeline on this machine: a broker, the streams, and the four services, one process each."""
 
+import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -9,13 +10,15 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from services.runtime import bus, settings, streams
-from services.runtime.errors import BusLost, StartError, VoicebusError
+from services.runtime import access, bus, settings, streams
+from services.runtime.errors import BusLost, StartError, Unavailable, VoicebusError
+from services.runtime.heed import heed_cancel
 
 from . import broker, console, machine, ports, progress, readiness
 from .children import Child, Relay, kept
 from .processes import Processes, group
 
+LOOK_SECONDS = 1.0
 SERVICES = ("edge", "stt", "llm", "tts")
 
 log = structlog.get_logger()
@@ -79,7 +82,7 @@ async def make_streams(environ: Mapping[str, str]) -> list[str]:
     limits = settings.load(streams.StreamSettings, environ)
     async with bus.connect(connection, "setup") as connected:
         try:
-            differences = await connected.unless_lost(streams.setup(connected.jetstream, limits))
+            differences = await connected.unless_lost(_made(connected, limits, connection))
         except BusLost as error:
             raise _explained(error) from error
         if limits.voicebus_record:
@@ -94,6 +97,27 @@ def _explained(error: BusLost) -> VoicebusError:
         f"the record is turned on or off, on streams that stand, by who may change them: {error}; "
         "run `voicebus setup` once as the broker's operator (NATS_USER, NATS_PASSWORD)"
     )
+
+
+async def _made(connected: bus.Bus, limits: streams.StreamSettings, settings: bus.BusSettings) -> list[str]:
+    """Wait for JetStream as long as for the broker: three brokers that start have no leader for some seconds."""
+    reason = "it does not answer"
+    try:
+        async with asyncio.timeout(settings.nats_connect_seconds):
+            while True:
+                try:
+                    return await streams.setup(connected.jetstream, limits)
+                except Unavailable as error:
+                    reason = str(error)
+                    log.warning("streams_wait", reason=reason)
+                heed_cancel()
+                await asyncio.sleep(LOOK_SECONDS)
+    except TimeoutError:
+        raise StartError(
+            f"the broker at {access.shown(settings)} has no JetStream to use after {settings.nats_connect_seconds:g} s "
+            f"({reason}); do a majority of its cluster run, with `jetstream` in their configuration? "
+            "NATS_CONNECT_SECONDS waits longer"
+        ) from None
 
 
 def _environ(plan: Plan) -> dict[str, str]:

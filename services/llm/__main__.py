@@ -22,7 +22,7 @@ from .sentences.thoughts import Habit
 from .settings import LlmSettings
 
 BUCKET_SECONDS = 30.0
-"""How long llm waits for its bucket when it starts."""
+"""How long llm waits for its bucket when it starts, at least: as long as for the broker, where that is longer."""
 LOOK_SECONDS = 2.0
 
 log = structlog.get_logger()
@@ -51,7 +51,7 @@ async def open_stage(wanted: LlmSettings, bus: Bus) -> AsyncIterator[Stage]:
 async def _memory(wanted: LlmSettings, bus: Bus) -> Memory:
     """The bucket of conversations; `voicebus setup` may still be making it. Raises: StartError."""
     try:
-        async with asyncio.timeout(BUCKET_SECONDS):
+        async with asyncio.timeout(max(BUCKET_SECONDS, wanted.runtime.bus.nats_connect_seconds)):
             while True:
                 bucket = await _bucket(bus)
                 if bucket is not None:

@@ -18,10 +18,11 @@ from nats.js.api import (
     StreamConfig,
     StreamInfo,
 )
-from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
+from nats.js.errors import BucketNotFoundError, NotFoundError
 
 from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Speech, Transcript, Utterance, subjects
 
+from . import refusals
 from .errors import StartError, Unavailable
 from .settings import Positive, Seconds
 
@@ -170,23 +171,20 @@ def consumer(stream: str, settings: StreamSettings) -> ConsumerConfig:
 async def setup(jetstream: JetStreamContext, settings: StreamSettings) -> list[str]:
     """Make what is missing, turn the record on or off, and tell what else stands differently: that is never changed.
 
-    Raises: StartError naming every stream whose reservation did not fit on the broker's disk.
+    Raises: StartError naming every stream whose reservation did not fit on the broker's disk; Unavailable when nobody
+    answers for JetStream, as in a cluster that has no leader yet.
     """
     differences: list[str] = []
     refused: list[str] = []
     for config in table(settings):
-        try:
+        with refusals.noted(str(config.name), refused):
             differences += await _ensure_stream(jetstream, config)
             if config.name in CONSUMERS:
                 differences += await _ensure_consumer(jetstream, str(config.name), settings)
-        except APIError as error:
-            refused.append(f"{config.name}: {error.description}")
     if not settings.voicebus_record:
         await _end_record(jetstream)
-    try:
+    with refusals.noted(MEMORY, refused):
         differences += await _ensure_memory(jetstream, settings)
-    except APIError as error:
-        refused.append(f"{MEMORY}: {error.description}")
     if refused:
         raise StartError(
             "the broker refused " + "; ".join(refused) + ". Give JetStream more storage, or lower the STREAM_* settings"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -81,6 +82,36 @@ async def test_a_child_that_cannot_start_is_not_tried_again_and_its_last_line_is
         await told("print('loading'); print('no model here'); raise SystemExit(1)", said, ready=False)
 
     assert said == ["loading", "no model here"]
+
+
+def test_a_program_that_is_not_there_is_one_sentence_and_leaves_no_trace_of_the_others() -> None:
+    """Those that were being started meanwhile are gone before the event loop is."""
+    code = """
+import asyncio, os, sys
+from asyncio.subprocess import PIPE
+from services.cli.children import Child, kept
+from services.cli.processes import group
+
+async def missing() -> str:
+    return "not yet"
+
+def child(processes, *command):
+    return Child("x", lambda: processes.run(command, os.environ, PIPE, 1.0), missing, lambda name, line: None)
+
+async def main():
+    async with group() as processes:
+        others = [child(processes, sys.executable, "-c", "import time; time.sleep(60)") for _ in range(4)]
+        async with kept([*others[:2], child(processes, "/nowhere/nats-server"), *others[2:]], 10.0):
+            pass
+
+try:
+    asyncio.run(main())
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.startswith("StartError: /nowhere/nats-server cannot be started (No such file")
+    assert done.stderr == ""
 
 
 async def test_a_logged_error_is_told_as_its_sentence() -> None:

@@ -1,16 +1,16 @@
-"""`python -m tests.compose`: the CPU stack of docker-compose.yml, built, run, broken and asked; 1 when it fails."""
+"""`python -m tests.compose`: the CPU stack of docker-compose.yml, with one broker and with three; 1 when it fails."""
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
 from services.cli.dial import NoAnswer
 
 from . import engine, questions, stand_ins
 from .programs import FailedError
-from .stack import IMAGES, Stack
+from .stack import CLUSTER, IMAGES, Stack
 
 SEVERAL = 3
 """Questions at once while something is killed."""
@@ -48,26 +48,42 @@ async def trial() -> None:
         for service in IMAGES:
             async with step(f"build {service}"):
                 await stack.build(service)
-        try:
-            await lived(stack)
-        except BaseException:
-            say(await stack.logs())
-            raise
-        async with step("down, with the volumes"):
-            await stack.down()
-        if left := await stack.left():
-            raise FailedError(f"`down -v` left {', '.join(left)}")
+        await life(stack, lived)
+    async with Stack(used, CLUSTER) as stack:
+        await life(stack, survived)
 
 
-async def lived(stack: Stack) -> None:
-    """The life of a stack between its up and its down."""
-    async with step("up, until edge, stt, llm and tts are ready"):
-        await stack.up()
-        for service in IMAGES:
-            await stack.ready(service)
+async def life(stack: Stack, between: Callable[[Stack], Awaitable[None]]) -> None:
+    """From its up to its down, with what is tried between them. Raises: FailedError, NoAnswer."""
+    try:
+        async with step("up, until edge, stt, llm and tts are ready"):
+            await stack.up()
+            for service in IMAGES:
+                await stack.ready(service)
+        await between(stack)
+    except BaseException:
+        say(await stack.logs())
+        raise
+    async with step("down, with the volumes"):
+        await stack.down()
+    if left := await stack.left():
+        raise FailedError(f"`down -v` left {', '.join(left)}")
+
+
+async def asked(stack: Stack) -> None:
+    """One question, alone."""
     async with step("a spoken question through the published port") as notes:
         turn = await questions.ask(stack.port)
         notes.append(f"{turn.transcription!r}: {turn.llama!r}")
+
+
+async def lived(stack: Stack) -> None:
+    """One broker: parts of the stack die, and stt grows."""
+    async with step("the version in an image") as notes:
+        notes.append(await stack.version("edge"))
+        if not notes[0].removeprefix("voicebus ")[:1].isdecimal():
+            raise FailedError(f"`voicebus --version` says {notes[0]!r} in an image")
+    await asked(stack)
     for service in ("stt", "nats"):
         async with step(f"{service} killed mid-turn, {SEVERAL} asked") as notes:
             notes += await killed(stack, service)
@@ -78,16 +94,24 @@ async def lived(stack: Stack) -> None:
         notes.append(await shared(stack))
 
 
+async def survived(stack: Stack) -> None:
+    """Three brokers: one of them dies, and stays dead."""
+    await asked(stack)
+    async with step("nats-2 killed, of three"):
+        await stack.kill("nats-2")
+    await asked(stack)
+
+
 async def killed(stack: Stack, service: str) -> list[str]:
     """Kill a container's process while turns are under way; every one must be answered. Raises: FailedError."""
     async with asyncio.TaskGroup() as group:
-        asked = group.create_task(questions.ask_many(stack.port, SEVERAL))
+        asking = group.create_task(questions.ask_many(stack.port, SEVERAL))
         await asyncio.sleep(MID_TURN_SECONDS)
-        if asked.done():
+        if asking.done():
             raise FailedError(f"all were answered before {service} could be killed: ask more of them")
         container, process = await stack.kill(service)
         back = await stack.back(container, process)
-    turns = asked.result()
+    turns = asking.result()
     waited = questions.longest_wait(turns, "stt")
     if service == "stt" and waited < REDELIVERED_SECONDS:
         raise FailedError(
@@ -99,10 +123,10 @@ async def killed(stack: Stack, service: str) -> list[str]:
 async def shared(stack: Stack) -> str:
     """Ask many at once until both workers of stt have had some. Raises: FailedError."""
     seen: set[str] = set()
-    for asked in range(1, ROUNDS + 1):
+    for tried in range(1, ROUNDS + 1):
         seen |= questions.workers(await questions.ask_many(stack.port, MANY), "stt")
         if len(seen) == 2:
-            return f"all answered; both workers had some, in {asked} round{'s' if asked > 1 else ''}"
+            return f"all answered; both workers had some, in {tried} round{'s' if tried > 1 else ''}"
     raise FailedError(f"only {seen} worked in {ROUNDS} rounds, of two workers of stt")
 
 

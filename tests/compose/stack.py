@@ -35,6 +35,8 @@ DEBUG_MODE=true
 VOICE_NAME=man
 """
 """The `.env` that the program before voicebus came with."""
+CPU = ("deploy/compose.cpu.yml",)
+CLUSTER = "deploy/compose.cluster.yml"
 IMAGES = ("edge", "stt", "llm", "tts")
 """A service of each image of ours; passwords and setup run the edge's."""
 POLICY_SECONDS = 10.0
@@ -44,8 +46,9 @@ POLICY_SECONDS = 10.0
 class Stack:
     """A copy of what the stack is made of, and what runs of it; on leaving nothing is left but the images."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *overrides: str) -> None:
         self._engine = engine
+        self._files = [word for name in ("docker-compose.yml", *CPU, *overrides) for word in ("-f", name)]
         self.project = f"voicebus-trial-{os.getpid()}"
         self.port, nats = free_port(), free_port()
         self._environment = {
@@ -72,8 +75,7 @@ class Stack:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def compose(self, *words: str, seconds: float) -> str:
-        files = ("-p", self.project, "-f", "docker-compose.yml", "-f", "deploy/compose.cpu.yml")
-        command = (*self._engine.compose, *files, *words)
+        command = (*self._engine.compose, "-p", self.project, *self._files, *words)
         return await run(*command, seconds=seconds, environment=self._environment, folder=self.folder)
 
     async def build(self, service: str) -> None:
@@ -124,6 +126,11 @@ class Stack:
         os.kill(process, signal.SIGKILL)
         return container, process
 
+    async def version(self, service: str) -> str:
+        """What `voicebus --version` says in it."""
+        container = (await self.containers(service))[0]
+        return " ".join(await self._engine_says("exec", container, "python", "-m", "services.cli.main", "--version"))
+
     async def back(self, container: str, dead: int) -> str:
         """Wait until a container that died runs again; returns who started it."""
         began = time.monotonic()
@@ -137,7 +144,7 @@ class Stack:
     async def logs(self) -> str:
         """The last lines of every container."""
         told = []
-        for service in (*IMAGES, "nats", "setup", "passwords"):
+        for service in (*IMAGES, "nats", "nats-2", "nats-3", "setup", "passwords"):
             for container in await self.containers(service):
                 lines = await run(
                     "sh",

@@ -15,7 +15,7 @@ from nats.js.errors import APIError
 
 from services.cli import broker as embedded
 from services.runtime import bus, streams
-from services.runtime.errors import StartError
+from services.runtime.errors import StartError, Unavailable
 from services.runtime.streams import StreamSettings
 from tests.harness import free_port
 from tests.security import locked
@@ -78,7 +78,7 @@ async def made(members: list[Member]) -> dict[str, int]:
         while True:
             try:
                 return await _make(members)
-            except (StartError, APIError, NatsError, TimeoutError):
+            except (StartError, Unavailable, APIError, NatsError, TimeoutError):
                 await asyncio.sleep(0.5)
 
 

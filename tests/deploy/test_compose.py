@@ -12,6 +12,13 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from services.cli import everything
+from services.llm import settings as llm_settings
+from services.llm.settings import LlmSettings
+from services.stt.settings import SttSettings
+from services.tts.settings import TtsSettings
+from tests.compose.stack import OLD_ENV
+
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "docker-compose.yml"
 OVERRIDES = sorted((ROOT / "deploy").glob("compose.*.yml"))
@@ -51,6 +58,62 @@ def test_the_file_is_what_the_compose_specification_allows() -> None:
 def test_every_variable_is_explained_in_env_example(path: Path) -> None:
     explained = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(VARIABLE.findall(path.read_text(encoding="utf-8"))) <= explained
+
+
+def test_every_variable_of_env_example_for_compose_is_one_of_its_files() -> None:
+    section = (ROOT / ".env.example").read_text("utf-8").split("--- docker-compose.yml ---")[1].split("\n# ---")[0]
+    used = {name for path in (BASE, *OVERRIDES) for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    assert set(re.findall(r"^#(\w+)=", section, re.MULTILINE)) <= used
+
+
+def test_what_a_service_is_given_is_a_setting_and_only_places_in_the_container_are_out_of_the_users_hands() -> None:
+    """All of .env reaches every service of ours; these are what it cannot say."""
+    settings = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE))
+    ours = {name: service for name, service in SERVICES.items() if not name.startswith(("ollama", "nats"))}
+    assert all(service["env_file"] == [{"path": ".env", "required": False}] for service in ours.values())
+    given = {key: str(value) for one in ours.values() for key, value in one.get("environment", {}).items()}
+    assert {name.removesuffix("_FILE") for name in given} <= settings
+    fixed = {name for name, value in given.items() if f"${{{name}:-" not in value}
+    places = {"HOST", "HEALTH_HOST", "HEALTH_PORT", "PORT", "VOICES_DIR", "LLAMA_LOOPBACK_HOST"}
+    assert fixed == places | {"NATS_URL", "NATS_USER", "NATS_PASSWORD_FILE"}
+
+
+def test_the_env_of_the_program_before_is_taken_as_it_is() -> None:
+    """Byte for byte; its loopback Ollama is the one of the stack, its port the published one."""
+    old = dict(line.split("=", 1) for line in OLD_ENV.splitlines())
+    given: dict[str, str] = {}
+    for name in ("edge", "stt", "tts", "llm"):
+        given |= {key: resolved(str(value), old) for key, value in SERVICES[name]["environment"].items()}
+    loaded = everything.load(old | given | {"NATS_PASSWORD_FILE": ""})
+    llm, stt, tts = loaded["llm"], loaded["stt"], loaded["tts"]
+    assert isinstance(llm, LlmSettings)
+    assert isinstance(stt, SttSettings)
+    assert isinstance(tts, TtsSettings)
+    assert llm_settings.engine(llm)[0] == "ollama"
+    assert llm_settings.reached(llm).llama_endpoint == "http://ollama:11434"
+    assert (llm.llama_model, stt.whisper.whisper_model) == ("nome_do_modelo_llama", "base")
+    assert (stt.whisper.whisper_device, tts.voice_name, tts.runtime.log.debug_mode) == ("cuda", "man", True)
+    assert resolved(SERVICES["edge"]["ports"][0], old) == "127.0.0.1:8000:8000"
+
+
+def resolved(text: str, given: dict[str, str]) -> str:
+    """As Compose does it, for the one form that our files have."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: given.get(found[1]) or found[2], text)
+
+
+def test_a_volume_is_mounted_where_its_user_may_write() -> None:
+    """A new volume takes the owner of the folder that the image has there."""
+    lines = (ROOT / "deploy/docker/Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
+    (made,) = [line for line in lines if line.startswith("RUN mkdir")]
+    folders, owned = made.split("chown -R 10001:10001")
+    for path in (BASE, *OVERRIDES):
+        for name, service in read(path)["services"].items():
+            if "build" not in service and name != "passwords":
+                continue
+            for volume in service.get("volumes", []):
+                source, target = volume.split(":")[:2]
+                assert source.startswith(".") or target in folders.split(), volume
+                assert source.startswith(".") or any(target.startswith(folder) for folder in owned.split()), volume
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from services.llm import settings as llm_settings
 from services.llm.settings import LlmSettings
+from services.runtime.errors import StartError
 
 
 class Message(Struct, frozen=True):
@@ -40,21 +41,24 @@ def load(settings: LlmSettings) -> LanguageModel:
 
     Raises: StartError.
     """
-    name, _ = llm_settings.engine(settings)
-    match name:
-        case "ollama":
-            from . import ollama
+    name, why = llm_settings.engine(settings)
+    try:
+        match name:
+            case "ollama":
+                from . import ollama
 
-            return ollama.load(settings)
-        case "openai":
-            from . import openai
+                return ollama.load(settings)
+            case "openai":
+                from . import openai
 
-            return openai.load(settings)
-        case "llama-cpp":
-            from . import llama_cpp
+                return openai.load(settings)
+            case "llama-cpp":
+                from . import llama_cpp
 
-            return llama_cpp.load(settings)
-        case "scripted":
-            from .scripted import Scripted
+                return llama_cpp.load(settings)
+            case "scripted":
+                from .scripted import Scripted
 
-            return Scripted(settings.scripted)
+                return Scripted(settings.scripted)
+    except ImportError as error:
+        raise StartError(f"the engine {name} ({why}) cannot be imported: {error}; install {name}") from error
