@@ -119,8 +119,8 @@ def locked(name: str) -> list[str]:
 
 
 def lock_files(name: str) -> list[Path]:
-    """What a set is installed from."""
-    return [ROOT / "requirements" / f"{lock}.lock" for lock in LOCKS[name]]
+    """What a set is installed from; an image has one lock, of its own name."""
+    return [ROOT / "requirements" / f"{lock}.lock" for lock in LOCKS.get(name, (name,))]
 
 
 def venv_works() -> bool:

@@ -14,7 +14,7 @@ NOBODY = f"http://127.0.0.1:{free_port()}"
     ("settings", "expected"),
     [
         (LlmSettings(llama_endpoint=NOBODY), "LLAMA_MODEL is empty"),
-        (LlmSettings(llama_endpoint=NOBODY, llama_model="m"), "start it, or set LLAMA_ENDPOINT"),
+        (LlmSettings(llama_endpoint=NOBODY, llama_model="m"), "start it with `ollama serve`"),
         (LlmSettings(llm_engine="openai"), "needs OPENAI_BASE_URL"),
         (LlmSettings(llm_engine="openai", openai_base_url=NOBODY, llama_model="m"), "start the server, or set OPENAI"),
         (LlmSettings(llama_model="llama3"), "is not a .gguf file"),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from deploy import bootstrap
 from services.cli import everything
 from services.llm import settings as llm_settings
 from services.llm.settings import LlmSettings
@@ -174,7 +175,7 @@ def test_every_target_of_the_dockerfile_has_its_lock_and_every_image_its_target(
         if "build" in service
     ]
     assert set(wanted) <= targets
-    assert all((ROOT / "requirements" / f"image-{target}.lock").exists() for target in targets)
+    assert all(path.exists() for target in targets for path in bootstrap.lock_files(f"image-{target}"))
 
 
 def test_the_edge_s_image_holds_no_model_library() -> None:

@@ -100,3 +100,14 @@ async def test_who_waits_when_it_is_closed_is_told(batches: Batches[Job, int], g
     assert await tasks[0] == 0
     with pytest.raises(Unavailable):
         await batches.do(("short", 2))
+
+
+async def test_a_pass_that_hangs_is_not_waited_for_without_an_end(
+    batches: Batches[Job, int], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "CLOSE_SECONDS", 0.2)
+    tasks = await start(batches, gate, [])
+    async with asyncio.timeout(2):
+        await batches.close()
+    gate.open.set()
+    assert await tasks[0] == 0

@@ -7,10 +7,17 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
+import structlog
+
 from services.runtime.errors import Unavailable
+
+CLOSE_SECONDS = 5.0
+"""How long `close` waits for a pass of the model: one of 30 s of sound takes a second or two on a CPU."""
+
+log = structlog.get_logger()
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -29,6 +36,7 @@ class Batches(Generic[J, R]):
         self._key = key
         self._work = work
         self._waiting: deque[tuple[J, Future[R]]] = deque()
+        self._started: set[Future[None]] = set()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -46,11 +54,16 @@ class Batches(Generic[J, R]):
             if self._closed:
                 raise Unavailable("the transcriber was closed")
             self._waiting.append((job, future))
-            self._threads.submit(self._next)
+            started = self._threads.submit(self._next)
+            self._started.add(started)
+        started.add_done_callback(self._started.discard)
         return await asyncio.wrap_future(future)
 
     async def close(self) -> None:
-        """Finish the batches that run; what waits ends with Unavailable."""
+        """Finish the batches that run, for CLOSE_SECONDS at most; what waits ends with Unavailable.
+
+        A pass that hangs cannot be stopped: it ends with its process, which is killed when it does not end by itself.
+        """
         with self._lock:
             self._closed = True
             left = list(self._waiting)
@@ -58,7 +71,10 @@ class Batches(Generic[J, R]):
         for _, future in left:
             if future.set_running_or_notify_cancel():
                 future.set_exception(Unavailable("the transcriber was closed"))
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        _, hanging = await asyncio.to_thread(wait, set(self._started), CLOSE_SECONDS)
+        if hanging:
+            log.warning("engine_left_running", batches=len(hanging), waited_s=CLOSE_SECONDS)
 
     def _next(self) -> None:
         """One batch; nothing when others were quicker."""
