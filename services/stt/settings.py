@@ -9,6 +9,7 @@ from services.runtime.settings import Positive, Seconds
 from services.runtime.shares import ShareSettings
 
 Count = Annotated[int, Meta(ge=0)]
+Devices = Annotated[str, Meta(pattern=r"\A[0-9]+( *, *[0-9]+)*\Z")]
 Languages = Annotated[str, Meta(pattern=r"\A(all|[a-z]{2,3}( *, *[a-z]{2,3})*)\Z")]
 
 
@@ -20,6 +21,8 @@ class WhisperSettings(Struct, frozen=True):
     packages where they are installed; every other name is downloaded from a model hub at the first start."""
     whisper_device: Literal["cpu", "cuda", "auto"] = "cpu"
     """`auto` takes a GPU where there is one."""
+    whisper_devices: Devices = "0"
+    """Which GPUs, by their numbers with commas: the model is on each, and STT_CONCURRENCY passes run on each."""
     whisper_compute_type: str = ""
     """A CTranslate2 type such as `int8`, `float16`, `int8_float16`; empty: int8 on a CPU, float16 on a GPU."""
     whisper_beam: Count = 0
@@ -28,7 +31,8 @@ class WhisperSettings(Struct, frozen=True):
     """CPU threads of one transcription; STT_CONCURRENCY of them run side by side."""
     whisper_batch: Count = 0
     """How many windows that wait share one pass when a thread becomes free; nothing waits for company. One process
-    holds this many utterances for each of STT_CONCURRENCY. 0: 1 on a CPU, 16 on a GPU."""
+    holds this many utterances for each of STT_CONCURRENCY. 0: 1 on a CPU; on a GPU what its free memory has
+    room for, 16 at most."""
     whisper_languages: Languages = "en,pt"
     """The languages that detection may choose among, ISO 639-1 codes with commas; `all`: every one the model knows.
     A requester may name any language that the model knows."""
@@ -73,11 +77,6 @@ def runs(settings: SttSettings) -> dict[str, str]:
     )
 
 
-def batch(settings: WhisperSettings, gpu: bool) -> int:
-    """How many windows share a pass.
-
-    A CPU encodes them one by one all the same. Four at a time save a tenth of its work (base, int8, two cores), and
-    what waits in one process for its turn cannot go to another that is free. On a GPU 16 is not measured: others saw
-    two to three times the throughput with 8 to 16.
-    """
-    return settings.whisper_batch or (16 if gpu else 1)
+def indexes(settings: WhisperSettings) -> list[int]:
+    """The numbers of the GPUs that the model is on."""
+    return [int(number) for number in settings.whisper_devices.split(",")]

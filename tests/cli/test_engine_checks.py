@@ -1,9 +1,11 @@
 """`voicebus doctor` says of each engine what is missing and what to do, in one sentence."""
 
 import pytest
+from ctranslate2 import get_cuda_device_count  # type: ignore[import-untyped]
 
 from services.cli import checks
 from services.llm.settings import LlmSettings
+from services.stt.settings import SttSettings, WhisperSettings
 from services.tts.settings import TtsSettings
 from tests.harness import free_port
 
@@ -25,6 +27,13 @@ async def test_a_language_model_that_cannot_work_is_missing(settings: LlmSetting
     found = await checks.llm(settings)
     assert found.state == "missing"
     assert expected in found.says
+
+
+@pytest.mark.skipif(get_cuda_device_count() > 0, reason="there is a GPU: nothing is missing")
+async def test_a_gpu_that_is_not_there_is_missing() -> None:
+    found = await checks.stt(SttSettings(whisper=WhisperSettings(whisper_device="cuda")))
+    assert found.state == "missing"
+    assert "set WHISPER_DEVICE=cpu" in found.says
 
 
 async def test_xtts_without_the_operators_agreement_is_missing() -> None:

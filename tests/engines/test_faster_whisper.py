@@ -20,7 +20,7 @@ from services.runtime import wav
 from services.runtime.errors import Refused, StartError
 from services.runtime.wav import Sound, WavLimits
 from services.stt import engines, windows
-from services.stt.engines import Transcriber, decoding, faster_whisper
+from services.stt.engines import Transcriber, decoding, faster_whisper, gpu
 from services.stt.engines.decoding import Decoder
 from services.stt.settings import SttSettings, WhisperSettings
 
@@ -239,6 +239,43 @@ def test_a_gpu_that_is_not_there_is_one_clear_sentence() -> None:
     """Asked for by name it is an error that says what to do."""
     with pytest.raises(StartError, match=r"WHISPER_DEVICE is cuda and no GPU is seen: .* set WHISPER_DEVICE=cpu"):
         engines.load(SttSettings(whisper=WhisperSettings(whisper_device="cuda")))
+
+
+@pytest.mark.skipif(ctranslate2.get_cuda_device_count() > 0, reason="there is a GPU: nothing is missing")
+def test_a_gpu_that_cannot_be_used_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CTranslate2's own error, where a device is counted and its driver does not work."""
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 2)
+    with pytest.raises(StartError, match=r"Whisper cannot use the GPU \(.+\): check its driver, or set WHISPER_DEVICE"):
+        engines.load(SttSettings(whisper=WhisperSettings(whisper_device="cuda")))
+    with pytest.raises(StartError, match="WHISPER_DEVICES names GPU 2, and 2 are seen"):
+        engines.load(SttSettings(whisper=WhisperSettings(whisper_device="cuda", whisper_devices="0, 2")))
+
+
+def test_a_cuda_library_that_is_missing_is_named_with_the_package_that_has_it() -> None:
+    """The words are those of CTranslate2 4.8."""
+    said = "Library libcublas.so.12 is not found or cannot be loaded"
+    advice = faster_whisper._advice(WhisperSettings(whisper_device="cuda"), said)
+    assert "needs libcublas.so.12 (CUDA 12): install `nvidia-cublas-cu12`" in advice
+    assert advice.endswith("or set WHISPER_DEVICE=cpu")
+
+
+def test_a_batch_is_as_large_as_the_fullest_gpu_has_room_for() -> None:
+    """Half of what is free, for what a window took, and never more than others found useful."""
+    assert gpu.batch([10_000], [9_000], [0], 2) == 2
+    assert gpu.batch([80_000, 10_000], [79_900, 9_000], [0, 1], 1) == 4
+    assert gpu.batch([80_000, 10_000], [79_900, 9_000], [0], 2) == gpu.MOST
+    assert gpu.batch([1_000], [10], [0], 2) == 1
+    assert gpu.batch([], [], [0], 2) == gpu.batch([9], [9], [3], 2) == gpu.MOST
+
+
+def test_free_memory_is_what_nvidia_smi_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for it, in the format that was asked for; without any nothing is known."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu.free_mib() == []
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 79000\necho 8123\n", encoding="utf-8")
+    program.chmod(0o755)
+    assert gpu.free_mib() == [79_000, 8_123]
 
 
 @pytest.mark.skipif(ctranslate2.get_cuda_device_count() == 0, reason="needs a GPU")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from services.runtime.errors import Unavailable
+from services.stt.engines import batch
 from services.stt.engines.batch import Batches
 from tests.harness import wait_until
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import structlog
 from msgspec import structs
 from numpy.typing import NDArray
 
@@ -20,14 +21,20 @@ from bus_schemas import codes
 from services.runtime.errors import Refused, Sick, StartError
 
 from .. import languages, windows
-from ..settings import SttSettings, WhisperSettings, batch
+from ..settings import SttSettings, WhisperSettings, indexes
 from ..windows import Reading
-from . import Transcription, decoding, weights
+from . import Transcription, decoding, gpu, weights
 from .batch import Batches
 from .decoding import Decoder, Shown
 
+CPU_BATCH = 1
+"""A CPU encodes windows one by one all the same. Four at a time save a tenth of its work (base, int8, two cores), and
+what waits in one process for its turn cannot go to another that is free."""
+
 _CUDA = re.compile(r"cuda|cublas|cudnn|nccl", re.IGNORECASE)
 _LIBRARY = re.compile(r"lib\w+\.so[.\d]*")
+
+log = structlog.get_logger()
 
 
 class FasterWhisper:
@@ -79,8 +86,19 @@ def load(settings: SttSettings) -> FasterWhisper:
     Raises: SettingsError; StartError.
     """
     decoder = load_decoder(settings.whisper, settings.stt_concurrency)
-    gpu = decoder.model.model.device == "cuda"
-    return FasterWhisper(decoder, settings.stt_concurrency, batch(settings.whisper, gpu))
+    if decoder.model.model.device != "cuda":
+        return FasterWhisper(decoder, settings.stt_concurrency, settings.whisper.whisper_batch or CPU_BATCH)
+    passes = settings.stt_concurrency * len(indexes(settings.whisper))
+    return FasterWhisper(decoder, passes, settings.whisper.whisper_batch or _room(decoder, settings))
+
+
+def _room(decoder: Decoder, settings: SttSettings) -> int:
+    """How many windows share a pass on a GPU: one full window is read, and what it took is looked at."""
+    before = gpu.free_mib()
+    decoding.look(decoder, [decoding.show(decoder, np.zeros(30 * windows.RATE, np.float32))])
+    fits = gpu.batch(before, gpu.free_mib(), indexes(settings.whisper), settings.stt_concurrency)
+    log.info("gpu_batch", windows=fits, free_mib=before)
+    return fits
 
 
 def load_decoder(settings: WhisperSettings, workers: int) -> Decoder:
@@ -91,20 +109,21 @@ def load_decoder(settings: WhisperSettings, workers: int) -> Decoder:
     # NumPy's threads spin after a product: beside the encoder, 120 of 600 ms of CPU an utterance (base, two cores).
     threadpoolctl.threadpool_limits(1, user_api="blas")
     choice = languages.choice(settings.whisper_languages)
-    device = _device(settings.whisper_device)
-    gpu = device == "cuda"
+    device = _device(settings.whisper_device, indexes(settings))
+    on_gpu = device == "cuda"
     files = weights.packaged(settings.whisper_model)
     try:
         model = WhisperModel(
             settings.whisper_model,
             files=files,
             device=device,
-            compute_type=settings.whisper_compute_type or ("float16" if gpu else "int8"),
+            device_index=indexes(settings) if on_gpu else 0,
+            compute_type=settings.whisper_compute_type or ("float16" if on_gpu else "int8"),
             cpu_threads=settings.whisper_threads,
             num_workers=workers,
         )
-        full = gpu if settings.whisper_full_window is None else settings.whisper_full_window
-        decoder = decoding.decoder(model, settings.whisper_beam or (5 if gpu else 1), full, choice)
+        full = on_gpu if settings.whisper_full_window is None else settings.whisper_full_window
+        decoder = decoding.decoder(model, settings.whisper_beam or (5 if on_gpu else 1), full, choice)
         _warm(decoder)
     except Exception as error:  # whatever the model hub, the disk, CTranslate2 or CUDA raise
         raise StartError(_advice(settings, str(error))) from error
@@ -118,10 +137,13 @@ def _warm(decoder: Decoder) -> None:
     decoding.look(decoder, [decoding.show(decoder, second)])
 
 
-def _device(wanted: str) -> str:
+def _device(wanted: str, devices: list[int]) -> str:
     if wanted == "cpu":
         return "cpu"
-    if ctranslate2.get_cuda_device_count():
+    seen = ctranslate2.get_cuda_device_count()
+    if seen and (missing := [number for number in devices if number >= seen]):
+        raise StartError(f"WHISPER_DEVICES names GPU {missing[0]}, and {seen} are seen, from 0 on: see `nvidia-smi`")
+    if seen:
         return "cuda"
     if wanted == "cuda":
         raise StartError("WHISPER_DEVICE is cuda and no GPU is seen: check `nvidia-smi`, or set WHISPER_DEVICE=cpu")
