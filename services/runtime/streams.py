@@ -182,7 +182,8 @@ async def setup(jetstream: JetStreamContext, settings: StreamSettings) -> list[s
             if config.name in CONSUMERS:
                 differences += await _ensure_consumer(jetstream, str(config.name), settings)
     if not settings.voicebus_record:
-        await _end_record(jetstream)
+        with refusals.noted(RECORD, refused):
+            await _end_record(jetstream)
     with refusals.noted(MEMORY, refused):
         differences += await _ensure_memory(jetstream, settings)
     if refused:
