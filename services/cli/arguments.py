@@ -13,6 +13,11 @@ SERVICES = {
     "llm": "the language model",
     "tts": "text to speech",
 }
+ENGINES = {
+    "stt": ("faster-whisper", "scripted"),
+    "llm": ("ollama", "openai", "llama-cpp", "scripted"),
+    "tts": ("embedded", "xtts", "scripted"),
+}
 FILTERS = {
     "stage": "those that this stage gave up",
     "code": "those with this code; `refused` is every refusal",
@@ -51,6 +56,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     contract.add_argument("--markdown", action="store_true", help="print it as a page to read")
     _turns(command("turns", "list the turns on record (VOICEBUS_RECORD=1)"))
     _show(command("show", "show a turn on record: where its time went, every event, and its sound as files"))
+    _replay(command("replay", "run turns on record again through other engines, and compare the answers"))
     _forget(command("forget", "erase a session: its record, answers, dead letters, work that waits, and memory"))
     _dead(command("dead", "look at the messages that were given up; put them back, or drop them"))
     _json(command("doctor", "check what is installed, reachable and loadable, and say what to do about the rest"))
@@ -107,6 +113,17 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("turn", metavar="TURN", help="its name, as `turns` shows it; `last` is the newest")
     _whose(parser)
     parser.add_argument("--out", default=".", metavar="DIR", help="where the two WAV files go (default: here)")
+    _json(parser)
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("turns", nargs="*", metavar="TURN", help="as `turns` shows it; `last` is the newest")
+    parser.add_argument("--all", action="store_true", help="every turn on record")
+    _whose(parser)
+    _since_option(parser)
+    for stage, engines in ENGINES.items():
+        parser.add_argument(f"--{stage}", default="", choices=engines, help=f"run {SERVICES[stage]} again, with this")
+    parser.add_argument("--out", default="", metavar="DIR", help="write there what is spoken the second time")
     _json(parser)
 
 

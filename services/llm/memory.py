@@ -5,6 +5,7 @@ everybody else publishes what that entry says.
 """
 
 import time
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -72,10 +73,22 @@ class Stored(Struct, frozen=True):
     revision: int = 0
 
 
+class Bucket(Protocol):
+    """What the memory needs of a NATS KV bucket, whose errors it raises."""
+
+    async def get(self, key: str) -> KeyValue.Entry:
+        """The newest entry of *key*."""
+        ...
+
+    async def update(self, key: str, value: bytes, last: int) -> int:
+        """Write *value* where revision *last* stands; gives the new revision."""
+        ...
+
+
 class Memory:
     """The bucket, bounded by turns and age."""
 
-    def __init__(self, bucket: KeyValue, *, turns: int, seconds: float) -> None:
+    def __init__(self, bucket: Bucket, *, turns: int, seconds: float) -> None:
         self._bucket = bucket
         self._turns = turns
         self._seconds = seconds

@@ -1,12 +1,11 @@
 """Real speech made from text, and how well it was heard."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 
-import jiwer
 import numpy as np
 
+from services.cli import word_errors
 from services.runtime import wav
 from services.runtime.wav import Sound
 from services.tts import engines
@@ -52,14 +51,11 @@ REPLIES = (
 )
 
 
-def words(text: str) -> str:
-    """The text as its words, without case and punctuation."""
-    return " ".join(re.sub(r"[^\w\s]", " ", text.lower()).split())
-
-
 def error_rate(said: Sequence[str], heard: Sequence[str]) -> float:
     """Word error rate of all sentences together."""
-    return float(jiwer.wer([words(text) for text in said], [words(text) for text in heard]))
+    found = word_errors.rate(said, heard)
+    assert found is not None
+    return found
 
 
 def record(texts: Sequence[str], language: str) -> list[bytes]:

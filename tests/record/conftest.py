@@ -38,8 +38,8 @@ class Operator:
         wanted = self._settings | settings
         return await asyncio.to_thread(lambda: commands.run(self.folder, *words, given=b"", **wanted))
 
-    async def lines(self, *words: str, **settings: object) -> list[dict[str, object]]:
-        return [json.loads(line) for line in (await self(*words, "--json", code=0, **settings)).splitlines()]
+    async def lines(self, *words: str, code: int = 0, **settings: object) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (await self(*words, "--json", code=code, **settings)).splitlines()]
 
     async def read(self, name: object) -> bytes:
         return await asyncio.to_thread((self.folder / str(name)).read_bytes)
