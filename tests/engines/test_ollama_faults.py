@@ -113,6 +113,18 @@ async def test_a_server_that_says_nothing_is_unavailable() -> None:
         await asyncio.sleep(0.05)
 
 
+async def test_a_stream_that_stays_open_after_its_end_is_not_waited_for() -> None:
+    over = asyncio.Event()
+
+    async def stay(_: str, __: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM + PART + DONE)
+        await over.wait()
+
+    async with serving(stay) as port, opened(settings_for(port, "m"), ollama.connect) as model, asyncio.timeout(10):
+        assert await collect(model, CAPITAL) == ["Once "]
+        over.set()
+
+
 @pytest.mark.parametrize(
     ("drip", "longest"),
     [

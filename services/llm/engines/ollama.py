@@ -37,7 +37,6 @@ class Ollama:
 
     async def _written(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
         settings = self._settings
-        finished = False
         try:
             stream = await self._client.chat(
                 model=settings.llama_model,
@@ -49,13 +48,13 @@ class Ollama:
             )
             async with aclosing(cast(AsyncGenerator[ollama.ChatResponse, None], stream)) as parts:
                 async for part in parts:
-                    finished = finished or bool(part.done)
                     yield part.message.content or ""
+                    if part.done:  # a server may keep the stream open
+                        return
         except FAILURES as error:
             told = _sentence(error, settings, settings.llama_silence_seconds)
             raise settled(error, _status(error), _said(error), told) from error
-        if not finished:
-            raise Unavailable(f"Ollama at {settings.llama_endpoint} broke off in the middle of a reply")
+        raise Unavailable(f"Ollama at {settings.llama_endpoint} broke off in the middle of a reply")
 
     async def probe(self) -> None:
         try:
