@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bus_schemas import Failed
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.streams import MIB
@@ -24,6 +26,7 @@ HOSTILE: dict[str, tuple[str, bytes, dict[str, str]]] = {
 }
 
 
+@pytest.mark.parametrize("language", ["python"], indirect=True)  # what is tried here is voicebus, not who asks it
 async def test_hostile_messages_are_given_up_and_harm_nobody_else(
     bus: Bus, bus_settings: BusSettings, ask: Ask, question: Path
 ) -> None:
