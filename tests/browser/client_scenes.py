@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.harness import free_port
 
-from .browser import LOG_SOUNDS, QUESTION, Browser
+from .browser import QUESTION, WATCHED, Browser
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "clients" / "javascript"
 PORT = free_port()
@@ -44,7 +44,7 @@ def client(browser: Browser) -> Iterator[Any]:
     with served():
         page = browser.chromium.new_page()
         page.on("pageerror", lambda error: broken.append(str(error)))
-        page.add_init_script(LOG_SOUNDS)
+        page.add_init_script(WATCHED)
         page.goto(f"{ORIGIN}/page.html")
         page.fill("#url", browser.address.replace("http://", "ws://") + "ws")
         page.set_input_files("#file", QUESTION)

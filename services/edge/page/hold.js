@@ -1,5 +1,5 @@
 // Hold to talk: a finger, a mouse, a pen or the space bar. A click without a press (a screen reader's) starts and stops.
-const TYPING = "input, select, textarea, summary, [contenteditable]";
+const TYPING = "input, select, textarea, summary, dialog, [contenteditable]";
 
 /** `start()` when it is pressed, `stop()` when it is let go. */
 export function hold(button, start, stop) {

@@ -1,7 +1,8 @@
-// The socket: it opens when there is something to ask, and comes back to its turn when it breaks.
+// The socket: it opens before there is something to ask, and comes back, to its turn too, when it breaks.
 const PAUSES_MS = [250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 8000];
 const OPEN_MS = 10_000;
 const SILENCE_MS = 20_000; // after so long without a frame the link may be dead without knowing it
+const SLOWEST_BYTES_PER_MS = 8; // of a link that still carries a question: 64 kbit/s
 const LEFT = 4000; // not 1000, which would cancel the turn
 const FATAL = /^refused\./;
 
@@ -9,10 +10,11 @@ export class Link {
   #socket = null;
   #turns = []; // asked and not ended, in order: what comes belongs to the first
   #tries = 0;
+  #silences = 0; // of this turn: each is waited for twice as long as the one before
   #timer = 0;
   #stale = false;
 
-  /** `wishes()` gives session, voice, language and key; `told(state)` hears `lost`, `back` and `""`, `refused(error)` why no socket opens. */
+  /** `wishes()` gives session, voice, language and key; `told(state)` hears `lost`, `away`, `back` and `open`, `refused(error)` why no socket opens. */
   constructor(wishes, told, refused) {
     this.wishes = wishes;
     this.told = told;
@@ -21,6 +23,11 @@ export class Link {
 
   get isBusy() {
     return this.#turns.length > 0;
+  }
+
+  /** The share of a turn's question that has not left yet. */
+  unsent(turn) {
+    return this.#isOpen ? Math.min(1, this.#socket.bufferedAmount / turn.question.byteLength) : 1;
   }
 
   /** Open it before it is needed, while somebody still speaks. */
@@ -33,19 +40,23 @@ export class Link {
   ask(turn) {
     this.warm();
     this.#turns.push(turn);
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#send(turn);
+    if (this.#isOpen) this.#send(turn);
     else if (!this.#socket) this.#open();
   }
 
   /** End what runs; `sentences` of it were heard. */
   cancel(sentences) {
-    this.#turns.forEach((turn) => turn.cancelled || turn.cancel());
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ cancel: true, sentences }));
+    this.#turns.forEach((turn) => turn.cancel());
+    if (this.#isOpen) this.#socket.send(JSON.stringify({ cancel: true, sentences }));
   }
 
   /** The wishes have changed: the next question goes out with the new ones. */
   renew() {
     this.#stale = true;
+  }
+
+  get #isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
   }
 
   #open() {
@@ -57,7 +68,7 @@ export class Link {
     let opened = false;
     socket.onopen = () => {
       opened = true;
-      this.#opened(turn);
+      if (this.#socket === socket) this.#opened(turn);
     };
     socket.onmessage = ({ data }) => this.#socket === socket && this.#message(data);
     socket.onclose = () => this.#socket === socket && this.#closed(opened);
@@ -66,35 +77,57 @@ export class Link {
   }
 
   #opened(resumed) {
-    if (this.#tries) this.told("back");
+    this.told(this.#tries ? "back" : "open");
     this.#tries = 0;
+    this.#expect();
     if (resumed?.name) resumed.again();
     this.#turns.filter((turn) => !turn.name).forEach((turn) => this.#send(turn));
-    this.#watch(SILENCE_MS);
   }
 
   #send(turn) {
     this.#socket.send(turn.question);
-    this.#watch(SILENCE_MS);
+    this.#expect(turn.question.byteLength);
   }
 
   #message(data) {
-    this.#watch(SILENCE_MS);
+    this.#expect();
     const turn = this.#turns[0];
     if (!turn) return;
-    if (typeof data !== "string") turn.sound(data);
-    else if (turn.frame(JSON.parse(data))) this.#turns.shift();
+    if (typeof data !== "string") return turn.sound(data);
+    if (!turn.frame(JSON.parse(data))) return;
+    this.#turns.shift();
+    this.#silences = 0;
+  }
+
+  /** The next frame comes soon, or after `bytes` have left. */
+  #expect(bytes = 0) {
+    this.#watch((SILENCE_MS + bytes / SLOWEST_BYTES_PER_MS) * 2 ** this.#silences);
   }
 
   /** Look after a socket that says nothing for `milliseconds` while an answer is waited for. */
   #watch(milliseconds) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (!this.isBusy && this.#socket?.readyState === WebSocket.OPEN) return;
-      const opened = this.#socket?.readyState === WebSocket.OPEN;
-      this.#leave(LEFT);
-      this.#closed(opened);
-    }, milliseconds);
+    this.#timer = setTimeout(() => this.#silent(), milliseconds);
+  }
+
+  /** A long line and a slow link are silent, too: the first time the edge is asked whether it is there at all. */
+  async #silent() {
+    const socket = this.#socket;
+    const opened = this.#isOpen;
+    if (!this.isBusy && opened) return;
+    if (opened && this.#silences++ === 0 && (await this.#reaches())) return this.#socket === socket && this.#expect();
+    if (this.#socket !== socket) return;
+    this.#leave(LEFT);
+    this.#closed(opened);
+  }
+
+  async #reaches() {
+    try {
+      await fetch("healthz", { signal: AbortSignal.timeout(OPEN_MS), cache: "no-store" });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #leave(code) {
@@ -108,19 +141,19 @@ export class Link {
     clearTimeout(this.#timer);
     this.#socket = null;
     this.#turns = this.#turns.filter((turn) => !turn.cancelled);
-    if (!this.isBusy && opened) return;
-    if (this.isBusy) this.told("lost");
+    if (opened || this.#tries || this.isBusy) this.told(this.isBusy ? "lost" : "away");
     const error = opened ? null : await this.#refusal();
-    if (!this.isBusy) return error && this.refused(error);
+    if (this.#socket) return; // somebody asked meanwhile
     const fatal = error && (FATAL.test(error.code) || error.code === "busy");
     const pause = PAUSES_MS[this.#tries++];
     if (fatal) this.#fail(error);
     else if (pause === undefined) this.#fail({ code: "unreachable" });
-    else setTimeout(() => !this.#socket && this.isBusy && this.#open(), pause);
+    else setTimeout(() => this.#socket || this.#open(), pause);
   }
 
   #fail(error) {
     this.#tries = 0;
+    if (!this.isBusy) return this.refused(error);
     this.told("");
     this.#turns.splice(0).forEach((turn) => turn.frame({ error }));
   }

@@ -1,31 +1,34 @@
 // The page: what is pressed, dropped and chosen, put together with what listens, asks and speaks.
 import { bubble } from "./bubble.js";
 import { hold } from "./hold.js";
+import { levels } from "./level.js";
 import { Link } from "./link.js";
 import { Microphone } from "./microphone.js";
+import { Settings } from "./settings.js";
 import { Speaker } from "./speaker.js";
-import { ofMicrophone, trouble } from "./troubles.js";
+import { ofMicrophone, ofSettings, trouble } from "./troubles.js";
 import { Turn } from "./turn.js";
-import { forget, listLanguages, wishes } from "./wishes.js";
-import { current, spoken, speak, write } from "./words.js";
+import { current, speak, write } from "./words.js";
 
 const SHORTEST_SECONDS = 0.35;
 const on = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
 
 const speaker = new Speaker();
-const microphone = new Microphone((level) => {
-  on.meter.firstElementChild.style.width = `${100 * level}%`;
-  on.meter.ariaValueNow = String(Math.round(100 * level));
-});
-const chosen = wishes(on, renew, () => complain({ code: "bad_key" }));
-const link = new Link(chosen, tell, complain);
+const microphone = new Microphone(levels(on.meter));
+const settings = new Settings(on, renew);
+const link = new Link(() => settings.wishes, tell, complain);
+let held = false;
+let turn = null; // the last one, until all of it was said
 
 function renew() {
   link.renew();
   tell("");
+  link.warm(); // whether the key is known is said at once
 }
 
+/** Write a word on the line above the button; what is over is wiped off by "" and by a link that opens. */
 function tell(word) {
+  if (word === "open") word = held ? on.status.dataset.t : "";
   on.status.classList.remove("trouble");
   if (word) write(on.status, word);
   else {
@@ -37,39 +40,57 @@ function tell(word) {
 function complain(error) {
   on.status.classList.add("trouble");
   trouble(on.status, error);
-  if (/key|unauthorized|voice|language/.test(error.code)) on.settings.open = true;
+  if (ofSettings(error)) settings.open(error);
 }
 
 /** Whoever speaks is listened to: what is being said ends, and the service hears how much was heard of it. */
 function interrupt() {
-  const speaking = link.isBusy || speaker.isPlaying;
-  const heard = speaker.stop();
-  if (speaking) link.cancel(heard);
+  if (!link.isBusy && !speaker.isPlaying) return;
+  const heard = speaker.heard;
+  turn?.cancel();
+  speaker.stop();
+  link.cancel(heard);
 }
 
-function ask(wav) {
+function ask(wav, began) {
   on.empty.hidden = true;
+  speaker.stop();
   const view = bubble(on.conversation, (error) => {
     tell("");
-    if (/unauthorized|voice|language/.test(error.code)) on.settings.open = true;
+    if (ofSettings(error)) settings.open(error);
   });
-  link.ask(new Turn(wav, view, speaker));
+  turn = new Turn(wav, view, speaker, began);
+  link.ask(turn);
+  follow(turn);
 }
 
-let held = false;
+/** Show what a turn does, picture by picture, until all of it was said. */
+function follow(followed) {
+  const goesOn = followed.tick(link.unsent(followed));
+  if (followed === turn) label();
+  if (goesOn) requestAnimationFrame(() => follow(followed));
+  else if (followed === turn) label((turn = null));
+}
+
+function label() {
+  const word = held ? "talk_held" : turn ? "talk_over" : "talk";
+  if (on["talk-word"].dataset.t !== word) write(on["talk-word"], word);
+  on.stop.hidden = held || !turn;
+}
 
 async function start() {
   held = true;
   speaker.wake();
   interrupt();
   link.warm();
+  label();
   try {
-    const wasOpen = microphone.isOpen;
-    if (!wasOpen) tell("opening");
+    if (!microphone.isOpen) tell("opening");
     await microphone.open();
     if (!held) return tell("allowed");
     microphone.start();
     tell("listening");
+    count(performance.now());
   } catch (problem) {
     complain(ofMicrophone(problem));
   }
@@ -77,28 +98,39 @@ async function start() {
 
 async function stop() {
   held = false;
+  label();
   if (!microphone.isRecording) return;
+  const began = performance.now();
   const { wav, seconds } = await microphone.stop();
   if (seconds < SHORTEST_SECONDS) return tell("short");
-  tell("");
-  ask(wav);
+  if (!held) tell("");
+  ask(wav, began);
+}
+
+/** The seconds of the recording, beside its button. */
+function count(began) {
+  const seconds = Math.floor((performance.now() - began) / 1000);
+  on.clock.textContent = held ? `0:${String(seconds).padStart(2, "0")}`.replace(/^0:(\d{3})$/, "$1 s") : "";
+  if (held) setTimeout(() => count(began), 200);
 }
 
 async function send(file) {
   if (!file) return;
+  const began = performance.now();
   speaker.wake();
   interrupt();
   tell("");
-  ask(await file.arrayBuffer());
+  ask(await file.arrayBuffer(), began);
 }
 
 function translate(tongue) {
   speak(tongue);
   on.tongue.value = tongue;
-  listLanguages(on.language, spoken("any"));
+  settings.translate();
 }
 
 hold(on.talk, start, stop);
+on.stop.addEventListener("click", interrupt);
 on.file.addEventListener("change", async () => {
   await send(on.file.files[0]);
   on.file.value = "";
@@ -106,14 +138,14 @@ on.file.addEventListener("change", async () => {
 on.tongue.addEventListener("change", () => translate(on.tongue.value));
 on.again.addEventListener("click", () => {
   interrupt();
-  forget();
+  settings.forget();
   link.renew();
   on.conversation.replaceChildren();
   on.empty.hidden = false;
   tell("");
 });
-on.fields.addEventListener("submit", (event) => event.preventDefault());
-document.addEventListener("keydown", (event) => event.key === "Escape" && interrupt());
+for (const touch of ["pointerup", "keydown"]) document.addEventListener(touch, () => turn && speaker.wake());
+document.addEventListener("keydown", (event) => event.key === "Escape" && !on.settings.open && interrupt());
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("drop");
@@ -124,5 +156,7 @@ document.addEventListener("drop", (event) => {
   document.body.classList.remove("drop");
   send(event.dataTransfer.files[0]);
 });
+for (const event of ["visibilitychange", "online"])
+  (event === "online" ? window : document).addEventListener(event, () => document.hidden || link.warm());
 translate(current());
 link.warm(); // whether a key is wanted is said before anybody speaks

@@ -9,7 +9,7 @@ export class Microphone {
   #blocks = null;
   #opening = null;
 
-  /** `level(0 to 1)` is told how loud it is, while something is recorded. */
+  /** `level(0 to 1)` is told how loud it is, while something is recorded; `level(null)` when it is over. */
   constructor(level) {
     this.level = level;
     document.addEventListener("visibilitychange", () => document.hidden && !this.#blocks && this.close());
@@ -36,9 +36,10 @@ export class Microphone {
     const stream = await navigator.mediaDevices.getUserMedia({ audio });
     const context = new AudioContext();
     await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
-    const recorder = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0 });
+    const recorder = new AudioWorkletNode(context, "recorder");
     recorder.port.onmessage = ({ data }) => this.#heard(data);
     context.createMediaStreamSource(stream).connect(recorder);
+    recorder.connect(context.destination); // silence: some browsers run no node that leads nowhere
     stream.getAudioTracks()[0].addEventListener("ended", () => this.close());
     [this.#context, this.#stream] = [context, stream];
   }
@@ -53,8 +54,10 @@ export class Microphone {
     const blocks = this.#blocks ?? []; // the next recording may begin meanwhile
     await new Promise((resolve) => setTimeout(resolve, LAST_SYLLABLE_MS));
     const rate = this.#context?.sampleRate ?? 1;
-    if (this.#blocks === blocks) this.#blocks = null;
-    this.level(0);
+    if (this.#blocks === blocks) {
+      this.#blocks = null;
+      this.level(null);
+    }
     const seconds = blocks.reduce((count, block) => count + block.length, 0) / rate;
     return { wav: await wavOf(blocks, rate), seconds };
   }

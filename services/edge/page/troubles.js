@@ -18,3 +18,8 @@ export function ofMicrophone(problem) {
   if (problem.name === "SecurityError") return { code: "microphone_insecure" };
   return { code: "microphone_broken" };
 }
+
+/** Whether another voice, language or key is what helps. */
+export function ofSettings({ code }) {
+  return /key|unauthorized|voice|language/.test(code);
+}

@@ -7,23 +7,28 @@ export class Turn {
   #next = null; // the frame whose sound comes next
   #saying = "";
   #skipping = false;
-  #began = performance.now();
+  #began;
+  #isHeard = false; // by the service: its words are known
+  #isOver = false;
 
-  constructor(question, view, speaker) {
+  /** `began`: when the person was ready, as `performance.now()` counts. */
+  constructor(question, view, speaker, began) {
     this.question = question;
     this.view = view;
     this.speaker = speaker;
+    this.#began = began;
   }
 
   /** Take a text frame; true when it ends the turn. */
   frame(frame) {
     const ends = Boolean(frame.error || frame.done);
     if (this.cancelled) return ends;
+    this.#isOver ||= ends;
     if (frame.error) this.view.failed(frame.error);
-    else if (frame.done) this.view.done(frame, performance.now() - this.#began);
+    else if (frame.done) this.#done(frame);
     else if (frame.restarted) this.#forget(frame.same ?? 0);
     else if (frame.n !== undefined) this.#sentence(frame);
-    else if (frame.transcription !== undefined) this.view.heard(frame.transcription);
+    else if (frame.transcription !== undefined) this.#heard(frame.transcription);
     else if (frame.turn) this.name = frame.turn;
     return ends;
   }
@@ -41,8 +46,38 @@ export class Turn {
 
   /** Nobody wants more of it. */
   cancel() {
+    if (this.cancelled) return;
     this.cancelled = true;
-    this.view.interrupted();
+    this.view.interrupted((n, letters) => this.speaker.said(n, letters));
+  }
+
+  /** Show what the clock alone changes; `unsent`: the share of the question that waits for the link. True until the end. */
+  tick(unsent) {
+    if (this.cancelled) return false;
+    this.view.said((n, letters) => (this.speaker.isAsleep ? 1 : this.speaker.said(n, letters)));
+    const word = this.#doing(unsent);
+    this.view.doing(word, { percent: Math.round(100 * (1 - unsent)) });
+    return word !== "";
+  }
+
+  #doing(unsent) {
+    if (this.speaker.isPlaying) return this.speaker.isAsleep ? "asleep" : "speaking";
+    if (this.#isOver) return "";
+    if (this.#next) return "waiting";
+    if (this.#isHeard) return "thinking";
+    return unsent > 0 && !this.name ? "sending" : "sent";
+  }
+
+  async #done(frame) {
+    const whole = performance.now() - this.#began;
+    await this.speaker.settled();
+    const first = this.speaker.firstAt ? this.speaker.firstAt - this.#began : null;
+    if (!this.cancelled) this.view.done(frame.trail ?? [], { whole: Math.max(whole, first ?? 0), first });
+  }
+
+  #heard(transcription) {
+    this.#isHeard = transcription !== "";
+    this.view.heard(transcription);
   }
 
   #sentence(frame) {

@@ -26,14 +26,17 @@ export function write(node, word, values = {}) {
 /** Change the language, of what is there already, too. */
 export function speak(name) {
   tongue = name;
-  document.documentElement.lang = name === "pt" ? "pt-BR" : name;
+  document.documentElement.lang = tag();
   for (const node of document.querySelectorAll("[data-t]"))
     node.textContent = spoken(node.dataset.t, JSON.parse(node.dataset.values ?? "{}"));
-  for (const node of document.querySelectorAll("[data-label]")) node.ariaLabel = spoken(node.dataset.label);
+  for (const node of document.querySelectorAll("[data-label]")) node.setAttribute("aria-label", spoken(node.dataset.label));
   for (const node of document.querySelectorAll("[data-hint]")) node.placeholder = spoken(node.dataset.hint);
 }
 
-/** A word in the language of the page. */
+/** A word in the language of the page; a number in `values` is written as that language does. */
 export function spoken(word, values = {}) {
-  return (TONGUES[tongue][word] ?? en[word]).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const text = (value) => (typeof value === "number" ? value.toLocaleString(tag(), { maximumFractionDigits: 2 }) : value);
+  return (TONGUES[tongue][word] ?? en[word]).replace(/\{(\w+)\}/g, (_, name) => text(values[name]));
 }
+
+const tag = () => (tongue === "pt" ? "pt-BR" : tongue);
