@@ -26,7 +26,7 @@ class Cast(Struct, frozen=True):
 
 CASTS = {
     "talking": Cast(
-        {"SCRIPTED_REPLY": SHORT, "SCRIPTED_TTS_WORDS_PER_SECOND": "6"},
+        {"SCRIPTED_REPLY": SHORT, "SCRIPTED_TTS_WORDS_PER_SECOND": "6", "SCRIPTED_STT_MS": "200"},
         (
             talking.a_held_button_is_answered_in_words_and_sound,
             talking.talking_again_interrupts_and_tells_what_was_heard,
@@ -46,7 +46,7 @@ CASTS = {
         ),
     ),
     "breaking": Cast(
-        {"SCRIPTED_REPLY": SHORT, "SCRIPTED_TTS_WORDS_PER_SECOND": "6"},
+        {"SCRIPTED_REPLY": SHORT, "SCRIPTED_TTS_WORDS_PER_SECOND": "6", "SCRIPTED_STT_MS": "200"},
         (
             breaking.a_broker_that_ends_under_a_turn_loses_no_answer,
             breaking.an_edge_that_dies_in_the_middle_of_an_answer_loses_none_of_it,

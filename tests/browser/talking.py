@@ -14,6 +14,8 @@ SENTENCES = 4
 AGAIN = "New conversation"
 SLOW_BITS, SLOW_DELAY = 400_000, 0.1
 """400 kbit/s; an answer to a packet comes 200 ms later."""
+MOST_PAUSES = 2.0
+"""Seconds: the scripted voice needs 384 kbit/s, so that the link cannot carry it ahead of time."""
 
 
 def a_held_button_is_answered_in_words_and_sound(browser: Browser) -> None:
@@ -81,6 +83,7 @@ def a_dropped_file_of_a_wrong_kind_gets_a_sentence(browser: Browser) -> None:
     """What is no WAV, a WAV with a codec; the right one is answered."""
     right = QUESTION.read_bytes()
     with browser.page() as page:
+        browser.check(page)
         drop(page, "song.mp3", b"ID3" + bytes(2000))
         turn(page, 0).locator(".trouble").wait_for()
         assert "Choose a WAV file" in turn(page, 0).inner_text()
@@ -112,9 +115,10 @@ def a_slow_link_is_talked_over(browser: Browser) -> None:
         once(whole(page, 0))
         until(page, "document.querySelector('.note') === null")
         notes = page.evaluate("window.notes")
-        assert [word for word in notes if word in ("sending", "sent", "thinking", "speaking")][-1] == "speaking", notes
+        told = ("sending", "sent", "thinking", "coming", "speaking")
+        assert tuple(dict.fromkeys(word for word in notes if word in told)) == told, notes
         assert not {"lost", "away", "back"} & set(notes), notes
-        assert sum(gaps(page)) < 1, gaps(page)
+        assert sum(gaps(page)) < MOST_PAUSES, gaps(page)
 
 
 def phone_and_desktop_light_and_dark_are_accessible(browser: Browser) -> None:
@@ -126,7 +130,6 @@ def phone_and_desktop_light_and_dark_are_accessible(browser: Browser) -> None:
             still = "reduce"  # a word that fades in is pale for a moment
             wishes = {"viewport": size, "color_scheme": scheme, "locale": locale, "reduced_motion": still}
             with browser.page(wishes) as page:
-                browser.check(page)
                 page.locator("h1").click()
                 page.locator("#file").set_input_files(str(QUESTION))
                 begun(page, 0)

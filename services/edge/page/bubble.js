@@ -9,7 +9,7 @@ export function bubble(list, failed) {
   const item = element("li", "turn");
   const asked = paragraph("you", "asked");
   const answer = paragraph("it", "answer");
-  const note = write(element("p", "note"), "sent");
+  const note = write(element("p", "note"), "sending");
   item.append(note);
   list.querySelectorAll("details[open]").forEach((earlier) => (earlier.open = false));
   list.append(item);
@@ -37,10 +37,10 @@ export function bubble(list, failed) {
     forget(n) {
       sentences.splice(n).forEach((one) => one.node.remove());
     },
-    doing(word, values) {
+    doing(word) {
       if (note.classList.contains("trouble")) return;
       if (!word) note.remove();
-      else if (note.dataset.t !== word || word === "sending") write(note, word, values);
+      else if (note.dataset.t !== word) write(note, word);
       note.classList.toggle("busy", !["asleep", ""].includes(word));
     },
     interrupted(share) {

@@ -25,11 +25,6 @@ export class Link {
     return this.#turns.length > 0;
   }
 
-  /** The share of a turn's question that has not left yet. */
-  unsent(turn) {
-    return this.#isOpen ? Math.min(1, this.#socket.bufferedAmount / turn.question.byteLength) : 1;
-  }
-
   /** Open it before it is needed, while somebody still speaks. */
   warm() {
     if (this.#stale) this.#leave(1000);

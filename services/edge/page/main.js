@@ -1,5 +1,6 @@
 // The page: what is pressed, dropped and chosen, put together with what listens, asks and speaks.
 import { bubble } from "./bubble.js";
+import { drops } from "./drop.js";
 import { hold } from "./hold.js";
 import { levels } from "./level.js";
 import { Link } from "./link.js";
@@ -66,7 +67,7 @@ function ask(wav, began) {
 
 /** Show what a turn does, picture by picture, until all of it was said. */
 function follow(followed) {
-  const goesOn = followed.tick(link.unsent(followed));
+  const goesOn = followed.tick();
   if (followed === turn) label();
   if (goesOn) requestAnimationFrame(() => follow(followed));
   else if (followed === turn) label((turn = null));
@@ -110,7 +111,8 @@ async function stop() {
 /** The seconds of the recording, beside its button. */
 function count(began) {
   const seconds = Math.floor((performance.now() - began) / 1000);
-  on.clock.textContent = held ? `0:${String(seconds).padStart(2, "0")}`.replace(/^0:(\d{3})$/, "$1 s") : "";
+  const [minutes, rest] = [Math.floor(seconds / 60), String(seconds % 60).padStart(2, "0")];
+  on.clock.textContent = held ? `${minutes}:${rest}` : "";
   if (held) setTimeout(() => count(began), 200);
 }
 
@@ -146,17 +148,8 @@ on.again.addEventListener("click", () => {
 });
 for (const touch of ["pointerup", "keydown"]) document.addEventListener(touch, () => turn && speaker.wake());
 document.addEventListener("keydown", (event) => event.key === "Escape" && !on.settings.open && interrupt());
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  document.body.classList.add("drop");
-});
-document.addEventListener("dragleave", (event) => event.relatedTarget || document.body.classList.remove("drop"));
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("drop");
-  send(event.dataTransfer.files[0]);
-});
-for (const event of ["visibilitychange", "online"])
-  (event === "online" ? window : document).addEventListener(event, () => document.hidden || link.warm());
+drops(send);
+document.addEventListener("visibilitychange", () => document.hidden || link.warm());
+window.addEventListener("online", () => link.warm());
 translate(current());
 link.warm(); // whether a key is wanted is said before anybody speaks

@@ -51,21 +51,22 @@ export class Turn {
     this.view.interrupted((n, letters) => this.speaker.said(n, letters));
   }
 
-  /** Show what the clock alone changes; `unsent`: the share of the question that waits for the link. True until the end. */
-  tick(unsent) {
+  /** Show what the clock alone changes; true until the end. */
+  tick() {
     if (this.cancelled) return false;
     this.view.said((n, letters) => (this.speaker.isAsleep ? 1 : this.speaker.said(n, letters)));
-    const word = this.#doing(unsent);
-    this.view.doing(word, { percent: Math.round(100 * (1 - unsent)) });
+    const word = this.#doing;
+    this.view.doing(word);
     return word !== "";
   }
 
-  #doing(unsent) {
+  /** What is waited for. */
+  get #doing() {
     if (this.speaker.isPlaying) return this.speaker.isAsleep ? "asleep" : "speaking";
     if (this.#isOver) return "";
-    if (this.#next) return "waiting";
+    if (this.#next) return this.speaker.firstAt ? "waiting" : "coming";
     if (this.#isHeard) return "thinking";
-    return unsent > 0 && !this.name ? "sending" : "sent";
+    return this.name ? "sent" : "sending";
   }
 
   async #done(frame) {
