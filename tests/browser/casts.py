@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tests.acceptance import pipeline
 
-from . import asking, breaking, talking
+from . import asking, breaking, client_scenes, talking
 from .browser import Browser, opened
 
 SHORT = "You said: {transcript} This is the second sentence. The third one is a little longer than that. Now the last."
@@ -46,11 +46,12 @@ CASTS = {
         ),
     ),
     "breaking": Cast(
-        {"SCRIPTED_REPLY": SHORT, "SCRIPTED_TTS_WORDS_PER_SECOND": "6", "SCRIPTED_STT_MS": "200"},
+        {"SCRIPTED_REPLY": SHORT, "SCRIPTED_TTS_WORDS_PER_SECOND": "6", "ALLOWED_ORIGINS": client_scenes.ORIGIN},
         (
             breaking.a_broker_that_ends_under_a_turn_loses_no_answer,
             breaking.an_edge_that_dies_in_the_middle_of_an_answer_loses_none_of_it,
             breaking.an_edge_that_is_restarted_is_found_again,
+            client_scenes.the_client_of_the_docs_asks_from_another_site_and_plays,
         ),
     ),
 }
