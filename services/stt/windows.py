@@ -3,7 +3,9 @@
 Whisper was trained on 30 s. A shorter window costs 4 to 5 times less on a CPU, but one without room after the last
 word makes it repeat itself. The numbers were measured with `base` and `tiny.en` on 36 utterances of 1.8 to 14.5 s:
 buckets of 10, 20 and 30 s with 2 s of room made no loop and kept the word error rate of the full window (.039 against
-.041); room of 1 s gave .270 before the guard, and the guard mended every loop.
+.041); room of 1 s gave .270 before the guard, and the guard mended every loop. A window can be too short in itself,
+whatever room it leaves: of 40 sentences of 0.4 to 5.3 s that end with their last sound, `base` repeated none with 8 s,
+2 with 7 and 3 with 6.
 """
 
 import zlib
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 RATE = 16_000
 FRAMES_A_SECOND = 100
-WINDOWS = (10, 20, 30)
+WINDOWS = (8, 10, 20, 30)
 """Seconds."""
 FULL = WINDOWS[-1]
 FULL_FRAMES = FULL * FRAMES_A_SECOND

@@ -19,7 +19,8 @@ def reading(text: str = "Hello there.", *, tokens: int = 5, score: float = -0.3,
 
 
 @pytest.mark.parametrize(
-    ("seconds", "frames"), [(0.5, 1000), (8.0, 1000), (8.1, 2000), (18.0, 2000), (18.1, 3000), (28.0, 3000)]
+    ("seconds", "frames"),
+    [(0.5, 800), (6.0, 800), (6.1, 1000), (8.0, 1000), (8.1, 2000), (18.0, 2000), (18.1, 3000), (28.0, 3000)],
 )
 def test_the_window_is_the_shortest_with_two_seconds_of_room(seconds: float, frames: int) -> None:
     assert windows.frames(seconds, full=False) == frames
