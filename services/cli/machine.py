@@ -29,6 +29,7 @@ def numbers(cores: int) -> dict[str, int]:
     """The variables of the services that follow from *cores*."""
     return {
         "STT_CONCURRENCY": cores,
+        "WHISPER_ENCODER_THREADS": min(cores, 2),
         "TTS_CONCURRENCY": max(cores // 2, min(cores, 2)),
         "TTS_THREADS": min(cores, 2),
     }

@@ -29,6 +29,9 @@ class WhisperSettings(Struct, frozen=True):
     """Beams of the search; 0: 1 on a CPU, 5 on a GPU."""
     whisper_threads: Positive = 1
     """CPU threads of one transcription; STT_CONCURRENCY of them run side by side."""
+    whisper_encoder_threads: Positive = 2
+    """CPU threads of the encoder while one utterance is alone in its process. More than WHISPER_THREADS take a second
+    copy of the model: 120 MB for `base`."""
     whisper_batch: Count = 0
     """How many windows that wait share one pass when a thread becomes free; nothing waits for company. One process
     holds this many utterances for each of STT_CONCURRENCY. 0: 1 on a CPU; on a GPU what its free memory has

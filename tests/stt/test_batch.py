@@ -53,6 +53,19 @@ async def start(batches: Batches[Job, int], gate: Gate, jobs: Sequence[Job]) -> 
     return tasks
 
 
+async def test_who_has_no_company_is_alone(batches: Batches[Job, int], gate: Gate) -> None:
+    """Nobody is alone whom another waits for, nor where nothing runs."""
+    assert not batches.alone
+    (first,) = await start(batches, gate, [])
+    assert batches.alone
+    second = asyncio.create_task(batches.do(("long", 1)))
+    await asyncio.sleep(0)
+    assert not batches.alone
+    gate.open.set()
+    await asyncio.gather(first, second)
+    assert not batches.alone
+
+
 async def test_what_waits_when_a_thread_is_free_is_taken_together(batches: Batches[Job, int], gate: Gate) -> None:
     """The first waits for nobody; the next four are three and one, each with its own result."""
     tasks = await start(batches, gate, [("short", n) for n in (1, 2, 3, 4)])

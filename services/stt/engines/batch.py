@@ -37,8 +37,14 @@ class Batches(Generic[J, R]):
         self._work = work
         self._waiting: deque[tuple[J, Future[R]]] = deque()
         self._started: set[Future[None]] = set()
+        self._running = 0
         self._lock = threading.Lock()
         self._closed = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether one job runs and none waits: the cores of the other threads are free."""
+        return self._running == 1 and not self._waiting
 
     async def prepare(self, function: Callable[[P], Q], given: P) -> Q:
         """Call *function* in one of the threads: what has to be done before there is a job."""
@@ -81,7 +87,10 @@ class Batches(Generic[J, R]):
         taken = self._take()
         if not taken:
             return
-        for (_, future), result in zip(taken, self._results([job for job, _ in taken]), strict=True):
+        results = self._results([job for job, _ in taken])
+        with self._lock:
+            self._running -= len(taken)
+        for (_, future), result in zip(taken, results, strict=True):
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
@@ -99,6 +108,7 @@ class Batches(Generic[J, R]):
                 elif future.set_running_or_notify_cancel():
                     taken.append((job, future))
             self._waiting.extendleft(reversed(passed))
+            self._running += len(taken)
         return taken
 
     def _results(self, jobs: Sequence[J]) -> Sequence[R | Exception]:

@@ -28,6 +28,8 @@ class Decoder(Struct, frozen=True):
     """What detection may choose among; none: everything."""
     suppressed: Sequence[int]
     """Tokens that are never speech."""
+    quick: WhisperModel | None = None
+    """The same model on more threads, whose encoder is asked when nobody else needs the cores."""
 
 
 class Shown(Struct, frozen=True):
@@ -83,9 +85,9 @@ def again(shown: Shown, reading: Reading) -> Shown | None:
     return structs.replace(shown, frames=windows.FULL_FRAMES) if windows.is_doubtful(reading, shown.seconds) else None
 
 
-def look(decoder: Decoder, rows: Sequence[Shown]) -> list[Reading]:
-    """One pass over windows of one length, each in its own language, believed or not."""
-    encoded = _encoded(decoder, rows)
+def look(decoder: Decoder, rows: Sequence[Shown], *, alone: bool = False) -> list[Reading]:
+    """One pass over windows of one length, each in its own language, believed or not; *alone* it may take all cores."""
+    encoded = _encoded(decoder.quick if alone and decoder.quick else decoder.model, rows)
     tongues = _languages(decoder, encoded, rows)
     tokenizers = [_tokenizer(decoder.model, language) for language in tongues]
     results = decoder.model.model.generate(
@@ -109,13 +111,12 @@ def look(decoder: Decoder, rows: Sequence[Shown]) -> list[Reading]:
     ]
 
 
-def _encoded(decoder: Decoder, rows: Sequence[Shown]) -> StorageView:
-    """What the encoder makes of each row, in one batch.
+def _encoded(model: WhisperModel, rows: Sequence[Shown]) -> StorageView:
+    """What the encoder of *model* makes of each row, in one batch.
 
     A GPU encodes them together. A CPU does it one by one: four 10 s windows of `base` at once took it 314 ms a row, one
     alone 240, for they do not fit its cache; what it gains by is writing the texts together.
     """
-    model = decoder.model
     shown = [_window(row) for row in rows]
     if len(rows) == 1 or model.model.device != "cpu":
         return model.encode(np.stack(shown))

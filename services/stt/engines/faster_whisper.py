@@ -73,7 +73,7 @@ class FasterWhisper:
 
     def _look(self, rows: Sequence[Shown]) -> list[Reading]:
         try:
-            return decoding.look(self._decoder, rows)
+            return decoding.look(self._decoder, rows, alone=self._batches.alone)
         except RuntimeError as error:
             if _CUDA.search(str(error)):
                 raise Sick(f"the GPU failed: {error}") from error
@@ -111,30 +111,38 @@ def load_decoder(settings: WhisperSettings, workers: int) -> Decoder:
     choice = languages.choice(settings.whisper_languages)
     device = _device(settings.whisper_device, indexes(settings))
     on_gpu = device == "cuda"
-    files = weights.packaged(settings.whisper_model)
-    try:
-        model = WhisperModel(
-            settings.whisper_model,
-            files=files,
-            device=device,
-            device_index=indexes(settings) if on_gpu else 0,
-            compute_type=settings.whisper_compute_type or ("float16" if on_gpu else "int8"),
-            cpu_threads=settings.whisper_threads,
-            num_workers=workers,
-        )
-        full = on_gpu if settings.whisper_full_window is None else settings.whisper_full_window
-        decoder = decoding.decoder(model, settings.whisper_beam or (5 if on_gpu else 1), full, choice)
-        _warm(decoder)
-    except Exception as error:  # whatever the model hub, the disk, CTranslate2 or CUDA raise
-        raise StartError(_advice(settings, str(error))) from error
+    more = settings.whisper_encoder_threads
+    with weights.opened(settings.whisper_model) as source:
+        try:
+            model = _model(source, settings, device, settings.whisper_threads, workers)
+            quick = None if on_gpu or more <= settings.whisper_threads else _model(source, settings, device, more, 1)
+            full = on_gpu if settings.whisper_full_window is None else settings.whisper_full_window
+            decoder = decoding.decoder(model, settings.whisper_beam or (5 if on_gpu else 1), full, choice)
+            decoder = structs.replace(decoder, quick=quick)
+            _warm(decoder)
+        except Exception as error:  # whatever the model hub, the disk, CTranslate2 or CUDA raise
+            raise StartError(_advice(settings, str(error))) from error
     return decoder
+
+
+def _model(source: str, settings: WhisperSettings, device: str, threads: int, workers: int) -> WhisperModel:
+    on_gpu = device == "cuda"
+    return WhisperModel(
+        source,
+        device=device,
+        device_index=indexes(settings) if on_gpu else 0,
+        compute_type=settings.whisper_compute_type or ("float16" if on_gpu else "int8"),
+        cpu_threads=threads,
+        num_workers=workers,
+    )
 
 
 def _warm(decoder: Decoder) -> None:
     """CUDA's libraries are looked for only when they are used, and the first use of all is the slowest."""
     second = np.zeros(windows.RATE, np.float32)
     decoding.speech(second)
-    decoding.look(decoder, [decoding.show(decoder, second)])
+    for alone in (True, False):
+        decoding.look(decoder, [decoding.show(decoder, second)], alone=alone)
 
 
 def _device(wanted: str, devices: list[int]) -> str:

