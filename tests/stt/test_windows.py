@@ -92,7 +92,8 @@ def test_more_tokens_than_a_person_can_say_are_doubtful() -> None:
 
 
 def test_a_guess_is_doubtful() -> None:
-    assert windows.is_doubtful(reading(score=-1.1), 2.0)
+    assert windows.is_doubtful(reading(score=-0.75), 2.0)
+    assert not windows.is_doubtful(reading(score=-0.6), 2.0)
 
 
 def test_a_plain_sentence_is_believed() -> None:
