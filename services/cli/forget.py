@@ -43,7 +43,7 @@ def run(words: argparse.Namespace) -> int:
 async def _run(words: argparse.Namespace, broker: BusSettings) -> int:
     async with buses.connect(broker, "voicebus-forget") as bus:
         with console.waiting("erasing"):
-            erased = await bus.unless_lost(_forget(bus, words.origin, words.session))
+            erased = await bus.unless_lost(forget(bus, words.origin, words.session))
     if words.json:
         counts = {"origin": words.origin, "session": words.session} | {name: erased[name] for name in NAMES}
         print(msgspec.json.encode(counts).decode())  # noqa: T201 - the command's result
@@ -53,8 +53,11 @@ async def _run(words: argparse.Namespace, broker: BusSettings) -> int:
     return 0
 
 
-async def _forget(bus: Bus, origin: str, session: str) -> Counter[str]:
-    """Cancel what runs, and erase until nothing more comes."""
+async def forget(bus: Bus, origin: str, session: str) -> Counter[str]:
+    """Cancel what runs, and erase until nothing more comes; how many messages, by where they were.
+
+    Raises: StillTalking; SettingsError; Unavailable.
+    """
     erased = Counter[str]()
     try:
         await bus.tell(Cancel(origin=origin, session=session))

@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import asdict
 
 from bus_schemas import Transcript
-from services.cli import record, stack
+from services.cli import erase, forget, record, stack
 from services.cli.record import Wanted
 from services.runtime import bus as buses
+from services.runtime import streams
 from services.runtime.errors import BusLost, StartError
 from tests.security.locked import Locked, running
 
@@ -42,3 +43,17 @@ async def test_a_person_turns_it_on_where_streams_stand_and_alone_may_read_it(fr
         async with buses.connect(fresh.settings(role), role) as bus:
             with pytest.raises(BusLost, match=r"(?i)forbids it.*voice_log"):
                 await bus.unless_lost(record.events(bus, Wanted()))
+
+
+async def test_a_person_alone_may_have_a_session_forgotten(fresh: Locked) -> None:
+    assert await stack.make_streams(environ(fresh, "setup", VOICEBUS_RECORD="1")) == []
+    async with buses.connect(fresh.settings("stt"), "stt") as stt:
+        await stt.publish(Transcript(origin="web", session="s", turn="t", text="hello", seconds=1.0))
+    for role in ("edge", "llm"):
+        async with buses.connect(fresh.settings(role), role) as bus:
+            with pytest.raises(BusLost, match=r"(?i)forbids it"):
+                await bus.unless_lost(forget.forget(bus, "web", "s"))
+    async with buses.connect(fresh.settings("operator"), "operator") as operator:
+        erased = await operator.unless_lost(forget.forget(operator, "web", "s"))
+        state = (await operator.jetstream.stream_info(f"KV_{streams.MEMORY}")).state
+    assert (erased[erase.RECORD], erased[erase.QUEUES], state.messages) == (1, 1, 0)
