@@ -68,9 +68,9 @@ function ask(wav, began) {
 /** Show what a turn does, picture by picture, until all of it was said. */
 function follow(followed) {
   const goesOn = followed.tick();
-  if (followed === turn) label();
+  if (!goesOn && followed === turn) turn = null;
+  label();
   if (goesOn) requestAnimationFrame(() => follow(followed));
-  else if (followed === turn) label((turn = null));
 }
 
 function label() {
