@@ -33,9 +33,9 @@ CASTS = {
             talking.a_dropped_file_of_a_wrong_kind_gets_a_sentence,
             talking.an_answer_that_may_not_sound_yet_says_so,
             talking.a_slow_link_is_talked_over,
-            talking.phone_and_desktop_light_and_dark_are_accessible,
         ),
     ),
+    "looking": Cast({"SCRIPTED_REPLY": SHORT}, (talking.phone_and_desktop_light_and_dark_are_accessible,)),
     "asking": Cast(
         {"SCRIPTED_REPLY": LONG, "SCRIPTED_WORDS_PER_SECOND": "40", "API_KEYS": f"people:{asking.KEY}"},
         (
