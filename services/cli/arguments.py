@@ -44,6 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command("demo", "run everything, ask a spoken question and show the answer")
     _say(command("say", "ask a running voicebus; several files are the turns of one conversation"))
     _bench(command("bench", "measure how fast a running voicebus answers, or another server with the same /ws"))
+    _watch(command("watch", "watch turns as they travel, live; as the observer, where the broker has users"))
     for name, what in SERVICES.items():
         command(name, f"run one service, {what}, on the broker of NATS_URL")
     command("setup", "make the streams on the broker of NATS_URL, and tell what stands there differently")
@@ -74,6 +75,14 @@ def _say(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="", metavar="FILE-or-DIR", help="where the reply goes (default: reply.wav)")
     parser.add_argument("--stream", action="store_true", help="print the answer's words as they come; plays no sound")
     parser.add_argument("--trace", action="store_true", help="draw where the time went, stage by stage")
+    _json(parser)
+
+
+def _watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--once", action="store_true", help="print one picture and end")
+    parser.add_argument("--origin", default="", help="only turns of this origin")
+    parser.add_argument("--text", action="store_true", help="show what is said and answered; needs the operator's user")
+    parser.add_argument("--svg", default="", metavar="FILE", help="write the last picture there, as SVG")
     _json(parser)
 
 

@@ -70,6 +70,11 @@ async def queue(bus: Bus, stream: str) -> Queue:
     return msgspec.json.decode(answer, type=Queue)
 
 
+async def stored(bus: Bus, stream: str) -> int:
+    """How many messages a stream has. Raises: Unavailable."""
+    return msgspec.json.decode(await _ask(bus, f"$JS.API.STREAM.INFO.{stream}"), type=_Stream).state.messages
+
+
 async def _ask(bus: Bus, subject: str, request: bytes = b"") -> bytes:
     try:
         return (await bus.client.request(subject, request, timeout=LOOK_SECONDS)).data
