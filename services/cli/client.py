@@ -13,6 +13,7 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
+from websockets.protocol import State
 
 from bus_schemas import Step, codes, frames
 from bus_schemas.frames import Answer, Done, ErrorFrame, Restarted, Spoken, Stop, Taken, Trail, Transcription
@@ -109,6 +110,21 @@ class Client:
     def session(self) -> str:
         """The conversation's name, as the edge knows it; with it a later client goes on."""
         return self._session
+
+    @property
+    def taken(self) -> bool:
+        """Whether the edge has said that it has the question; it does where links are mended."""
+        return bool(self._taken)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of the question that wait for the network."""
+        return self.connection.transport.get_write_buffer_size()
+
+    @property
+    def broken(self) -> bool:
+        """Whether there is no link now."""
+        return self.connection.state is not State.OPEN
 
     async def ask(self, wav: bytes) -> Turn:
         """Send a question, wait for its answer.

@@ -13,7 +13,7 @@ from bus_schemas import Step
 from services.runtime import settings
 from services.runtime.errors import StartError
 
-from . import console, ports, reply_files, telling, waterfall
+from . import console, ports, reply_files, say_progress, telling, waterfall
 from .client import Client
 from .settings import CliSettings
 
@@ -66,7 +66,7 @@ async def _converse(client: Client, questions: list[bytes], replies: list[Path],
     async with client:
         for question, path in zip(questions, replies, strict=True):
             began = time.monotonic()
-            with console.waiting("waiting for the answer"):
+            with say_progress.shown(client, len(question)):
                 turn = await client.ask(question)
             seconds = round(time.monotonic() - began, 3)
             await asyncio.to_thread(reply_files.write, path, turn.wav)

@@ -1,13 +1,13 @@
 """`voicebus say --stream`: the words on the terminal as they come, the sound in a file when all of it is there."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from pathlib import Path
 
 from bus_schemas.frames import Restarted, Spoken, Transcription
 from services.runtime import wav
 
-from . import reply_files
+from . import reply_files, say_progress
 from .client import Client
 from .dial import MAX_FRAME_BYTES
 from .part import Collected, Part
@@ -19,9 +19,13 @@ AGAIN = "          (once more:)"
 async def tell(client: Client, question: bytes, path: Path, *, aloud: bool) -> Collected:
     """Ask, print the words as they come where they are to be told *aloud*, write the reply. Raises: as `stream`."""
     collected = Collected()
-    async with aclosing(client.stream(question)) as parts:
+    async with AsyncExitStack() as stack:
+        waiting = stack.enter_context(ExitStack())
+        waiting.enter_context(say_progress.shown(client, len(question)))
+        parts = await stack.enter_async_context(aclosing(client.stream(question)))
         async for part in parts:
             if aloud:
+                waiting.close()  # two cannot write on one line
                 _print(part, collected)
             collected.add(part)
     sound = await asyncio.to_thread(wav.join, collected.wavs, MAX_FRAME_BYTES)

@@ -187,6 +187,18 @@ async def test_a_worker_that_may_not_say_that_it_is_there_works_all_the_same(old
             assert 'violation for subscription to "$srv.' in bus.last_error
 
 
+async def test_the_observer_watches_and_only_the_operator_reads(locked: Locked, stages: dict[str, Bus]) -> None:
+    """`--text` listens to the events themselves: the broker refuses it to the observer."""
+    picture = await asyncio.to_thread(voicebus, locked, "observer", "watch", "--once", "--json")
+    assert picture.returncode == 0, picture.stderr
+    assert {worker["stage"] for worker in json.loads(picture.stdout)["workers"]} == {"stt", "llm", "tts"}
+    refused = await asyncio.to_thread(voicebus, locked, "observer", "watch", "--once", "--text")
+    assert refused.returncode == 1
+    assert "the broker forbids it" in refused.stderr
+    allowed = await asyncio.to_thread(voicebus, locked, "operator", "watch", "--once", "--text")
+    assert allowed.returncode == 0, allowed.stderr
+
+
 async def test_the_observer_can_run_the_doctor(locked: Locked) -> None:
     """Broker, streams and clock, without a permission to read what is in them."""
     found = await broker_checks.look(locked.settings("observer"), streams.StreamSettings())
