@@ -43,6 +43,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command("up", "run everything here, a broker and the four services, until Ctrl-C")
     command("demo", "run everything, ask a spoken question and show the answer")
     _say(command("say", "ask a running voicebus; several files are the turns of one conversation"))
+    _talk(command("talk", "talk with a running voicebus: microphone and speaker of this machine"))
     _bench(command("bench", "measure how fast a running voicebus answers, or another server with the same /ws"))
     _watch(command("watch", "watch turns as they travel, live; as the observer, where the broker has users"))
     for name, what in SERVICES.items():
@@ -66,16 +67,26 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _say(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="a WAV file; - reads one from standard input")
+    _edge(parser)
+    parser.add_argument("--out", default="", metavar="FILE-or-DIR", help="where the reply goes (default: reply.wav)")
+    parser.add_argument("--stream", action="store_true", help="print the answer's words as they come; plays no sound")
+    parser.add_argument("--trace", action="store_true", help="draw where the time went, stage by stage")
+    _json(parser)
+
+
+def _talk(parser: argparse.ArgumentParser) -> None:
+    _edge(parser)
+    for name in ("microphone", "speaker"):
+        parser.add_argument(f"--{name}", default="", metavar="NAME-or-NUMBER", help=f"which {name} (default: yours)")
+
+
+def _edge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="", help="the edge (default: ws://127.0.0.1:PORT/ws)")
     parser.add_argument("--key", default="", help="the API key, better in VOICEBUS_KEY: others see a command's words")
     parser.add_argument("--session", default="", help="go on with a conversation")
     parser.add_argument("--voice", default="", help="who answers, a name of audios/voices.toml")
     parser.add_argument("--language", default="", help="what is spoken, such as pt (default: found out)")
     parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS", help="wait so long for an answer")
-    parser.add_argument("--out", default="", metavar="FILE-or-DIR", help="where the reply goes (default: reply.wav)")
-    parser.add_argument("--stream", action="store_true", help="print the answer's words as they come; plays no sound")
-    parser.add_argument("--trace", action="store_true", help="draw where the time went, stage by stage")
-    _json(parser)
 
 
 def _watch(parser: argparse.ArgumentParser) -> None:

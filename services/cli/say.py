@@ -10,16 +10,12 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from bus_schemas import Step
-from services.runtime import settings
 from services.runtime.errors import StartError
 
-from . import console, ports, reply_files, say_progress, telling, waterfall
+from . import caller, console, reply_files, say_progress, telling, waterfall
 from .client import Client
-from .settings import CliSettings
 
 STDIN = "-"
-MENDS = 2
-"""How often a link that breaks is mended for one question."""
 
 
 class Said(Struct, frozen=True):
@@ -45,18 +41,7 @@ def run(words: argparse.Namespace) -> int:
     """
     questions = [(name, _read(name)) for name in words.files]
     replies = reply_files.choose(words.out, len(questions))
-    wanted = settings.load(CliSettings)
-    client = Client(
-        words.url or ports.edge(wanted.host, wanted.port, tls=bool(wanted.tls_cert)),
-        key=words.key or wanted.voicebus_key,
-        session=words.session,
-        voice=words.voice,
-        language=words.language,
-        timeout=words.timeout,
-        trace=words.trace,
-        mends=MENDS,
-        stream=words.stream,
-    )
+    client = caller.of(words, stream=words.stream, trace=words.trace)
     converse = _listen if words.stream else _converse
     asyncio.run(converse(client, [wav for _, wav in questions], replies, words.json))
     return 0

@@ -21,7 +21,7 @@ class CliSettings(Struct, frozen=True):
     """A PEM file with the edge's certificate and those above it: the edge then speaks TLS alone, wss and https, and
     `voicebus say` asks that way."""
     voicebus_key: Secret = ""
-    """The API key with which `voicebus say` and `voicebus demo` ask."""
+    """The API key with which `voicebus say`, `voicebus talk` and `voicebus demo` ask."""
     nats_url: str = ""
     """A broker that runs already. Empty: `voicebus up` and `voicebus demo` start their own."""
     nats_port: Port = 4222

@@ -26,7 +26,7 @@ async def tell(client: Client, question: bytes, path: Path, *, aloud: bool) -> C
         async for part in parts:
             if aloud:
                 waiting.close()  # two cannot write on one line
-                _print(part, collected)
+                show(part, collected)
             collected.add(part)
     sound = await asyncio.to_thread(wav.join, collected.wavs, MAX_FRAME_BYTES)
     await asyncio.to_thread(reply_files.write, path, sound)
@@ -40,7 +40,8 @@ def end(transcription: str, path: Path, seconds: float) -> str:
     return f"          {path}, after {seconds:.1f} s" if transcription else f"(nothing was heard)   {path}"
 
 
-def _print(part: Part, before: Collected) -> None:
+def show(part: Part, before: Collected) -> None:
+    """Print what a person is to read of *part*, of an answer of which there was *before*."""
     match part.frame:
         case Transcription(transcription) if transcription:
             text = f"{YOU}{transcription}\n"

@@ -3,7 +3,10 @@
 import asyncio
 import os
 import pty
+import socket
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -21,27 +24,25 @@ ANSWER = '{"transcription":"Yes?","llama":"No."}'
 
 
 async def test_it_says_how_much_is_still_to_be_sent_then_that_it_was_taken() -> None:
-    """Of an edge that reads late, then takes the turn and thinks."""
+    """Over a link that lets nothing through for a while, of an edge that takes the turn and thinks."""
     read, think = asyncio.Event(), asyncio.Event()
 
     async def slow(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await read.wait()
-        connection.transport.resume_reading()
         await connection.recv()
         await connection.send(frames.encode(Taken("t1")))
         await think.wait()
         await connection.send(ANSWER)
         await connection.send(b"")
 
-    async with serve(slow, "127.0.0.1", 0, max_size=None) as server:
+    async with serve(slow, "127.0.0.1", 0, max_size=None, compression=None) as server:
         port = server.sockets[0].getsockname()[1]
-        async with Client(f"ws://127.0.0.1:{port}/ws", mends=1) as client:
+        async with _link(port, read) as url, Client(url, mends=1) as client:
             asking = asyncio.create_task(client.ask(LARGE))
             await wait_until(lambda: client.unsent > 0, "the question waits for the network")
-            assert "MiB to go" in say_progress.state(client)
+            before = say_progress.state(client)
             read.set()
             await wait_until(lambda: client.taken, "it is taken")
+            assert "MiB to go" in before
             assert say_progress.state(client) == "taken; it is heard and answered"
             think.set()
             assert (await asking).llama == "No."
@@ -77,6 +78,34 @@ async def test_it_is_drawn_on_a_terminal_and_taken_away_again(tmp_path: Path) ->
     assert process.returncode == 0
     assert b"voicebus  No." in told
     assert drawn.rfind(b"\x1b[?25h") > drawn.rfind(b"\x1b[?25l")
+
+
+@asynccontextmanager
+async def _link(port: int, read: asyncio.Event) -> AsyncIterator[str]:
+    """A way to the edge that carries the handshake, and what follows it only once *read* is set."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        back.write(await reader.readuntil(b"\r\n\r\n"))
+        answers = asyncio.create_task(_copy(there, writer))
+        await read.wait()
+        await _copy(reader, back)
+        await answers
+
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # the system's own holds it all
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = await asyncio.start_server(carry, sock=listening)
+        async with server:
+            yield f"ws://127.0.0.1:{listening.getsockname()[1]}/ws"
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while part := await reader.read(65536):
+        writer.write(part)
+        await writer.drain()
+    writer.close()
 
 
 def _read(terminal: int, drawn: bytearray) -> None:
