@@ -39,7 +39,7 @@ async def open_stage(wanted: LlmSettings, bus: Bus) -> AsyncIterator[Stage]:
         yield Stage(
             name="llm",
             stream=streams.TRANSCRIPT,
-            handle=partial(stage.handle, model=model, memory=memory, settings=wanted, habit=Habit(wanted.llm_thinks)),
+            handle=partial(stage.handle, model=model, memory=memory, settings=wanted, habit=Habit()),
             credit=wanted.llm_concurrency,
             probe=model.probe,
             runs=settings.runs(wanted),

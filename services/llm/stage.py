@@ -52,22 +52,23 @@ async def handle(
         yield _last(answered, transcript)
         return
     messages = conversation(transcript, memory.shown(stored.entries), settings)
-    habit = habit or Habit(settings.llm_thinks)
-    n, text, reply = 0, "", ""
+    habit = habit or Habit()
+    n, text, reply, thought = 0, "", "", False
     async with (
         aclosing(model.reply(messages)) as written,
-        aclosing(sentences.pieces(written, settings.llm_max_sentences, thinks=habit.thinks)) as pieces,
+        aclosing(habit.heed(written)) as chunks,
+        aclosing(sentences.pieces(chunks, settings.llm_max_sentences, thinks=settings.llm_thinks)) as pieces,
     ):
         async for piece in pieces:
             if piece.anew:  # what was said was a thought: an attempt that is never completed
-                attempt, n, reply = names.fresh(), 0, ""
-                habit.learn()
+                attempt, n, reply, thought = names.fresh(), 0, "", True
             reply += piece.raw
             if piece.last:
                 text = piece.text
             else:
                 yield Sentence(n=n, attempt=attempt, text=piece.text, transcription=transcript.text)
                 n += 1
+    habit.learn(thought)
     entry = _entry(transcript, Sentence(n=n, attempt=attempt, text=text, reply=reply.strip()))
     yield _last(await _commit(memory, transcript, stored, entry), transcript)
 

@@ -159,18 +159,18 @@ async def test_an_empty_reply_is_one_empty_last_sentence(memory: Memory, reply: 
 
 async def test_a_thought_that_was_said_is_left_behind_and_the_next_is_not_said(memory: Memory) -> None:
     """The template of such a model opens `<think>`: its first reply shows it, by a `</think>` out of nothing."""
-    model, habit = Recorded("I must not. Say this.</think>It rains. Hard."), Habit()
-    first, second = [
-        [
-            said
-            async for said in stage.handle(question(turn), model=model, memory=memory, settings=SETTINGS, habit=habit)
-        ]
-        for turn in "12"
-    ]
+    thinking, habit = Recorded("I must not. Say this.</think>It rains. Hard."), Habit()
+
+    async def said(turn: str, model: Recorded) -> list[Sentence]:
+        handling = stage.handle(question(turn), model=model, memory=memory, settings=SETTINGS, habit=habit)
+        return [sentence async for sentence in handling]
+
+    first, second = await said("1", thinking), await said("2", thinking)
     assert [(s.n, s.text) for s in first if s.attempt == first[-1].attempt] == [(0, "It rains."), (1, "Hard.")]
     assert [s.text for s in second] == ["It rains.", "Hard."]
     assert first[-1].reply == second[-1].reply == "It rains. Hard."
-    assert model.asked[1][2] == Message("assistant", "It rains. Hard.")
+    assert thinking.asked[1][2] == Message("assistant", "It rains. Hard.")
+    assert [s.text for s in await said("3", Recorded("One. Two."))] == ["One.", "Two."]
 
 
 async def test_an_empty_transcript_does_not_trouble_the_model(memory: Memory) -> None:

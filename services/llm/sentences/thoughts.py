@@ -3,6 +3,8 @@
 Some chat templates open `<think>` in the prompt, so that a reply begins inside a thought and holds only its `</think>`.
 """
 
+from collections.abc import AsyncGenerator, AsyncIterable
+
 import structlog
 from msgspec import Struct
 
@@ -12,16 +14,30 @@ log = structlog.get_logger()
 
 
 class Habit:
-    """Whether a model's replies begin inside a thought: as LLM_THINKS says, or since one of them did."""
+    """Whether a model's replies begin inside a thought, as far as its latest one tells."""
 
-    def __init__(self, thinks: bool = False) -> None:
-        self.thinks = thinks
+    def __init__(self) -> None:
+        self._inside = False
 
-    def learn(self) -> None:
-        """A reply began so, and its thought may have been spoken: no further one is."""
-        if not self.thinks:
-            log.warning("thought_spoken", advice="the model's template opens <think> itself: set LLM_THINKS=true")
-        self.thinks = True
+    async def heed(self, chunks: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        """A reply as it comes; where the latest began in a thought, nothing before this one's `</think>`, or its end.
+
+        Any model may write that tag once: a reply without it is given whole, only later.
+        """
+        held, inside = "", self._inside
+        async for chunk in chunks:
+            held += chunk
+            if not inside or CLOSE in held:
+                yield held
+                held, inside = "", False
+        if held:
+            yield held
+
+    def learn(self, inside: bool) -> None:
+        """Take note of a reply that is over. Its thought may have been spoken; the next one's is not."""
+        if inside:
+            log.warning("thought_spoken", advice="where a model's template opens <think> itself, set LLM_THINKS=true")
+        self._inside = inside
 
 
 class Shown(Struct, frozen=True):
