@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from services.runtime import threads
 from services.runtime.errors import Unavailable
-from services.stt.engines import batch
 from services.stt.engines.batch import Batches
 from tests.harness import wait_until
 
@@ -119,7 +119,7 @@ async def test_who_waits_when_it_is_closed_is_told(batches: Batches[Job, int], g
 async def test_a_pass_that_hangs_is_not_waited_for_without_an_end(
     batches: Batches[Job, int], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(threads, "CLOSE_SECONDS", 0.2)
     tasks = await start(batches, gate, [])
     async with asyncio.timeout(2):
         await batches.close()

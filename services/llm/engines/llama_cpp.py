@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from bus_schemas import codes
 from services.llm.settings import LlmSettings
+from services.runtime import threads
 from services.runtime.errors import Refused, StartError, Unavailable
 
 from . import Message, openmp
@@ -118,7 +119,7 @@ class LlamaCpp:
 
     async def close(self) -> None:
         self._closed.set()
-        await asyncio.to_thread(self._threads.shutdown)
+        await threads.end(self._threads, "llama-cpp")
 
 
 def load(settings: LlmSettings) -> LlamaCpp:
@@ -130,9 +131,9 @@ def load(settings: LlmSettings) -> LlamaCpp:
     params.n_ctx = settings.llm_context * settings.llm_concurrency
     params.n_batch = params.n_ubatch = PROMPT_BATCH
     params.cache_ram_mib = PROMPT_CACHE_MIB
-    for threads in (params.cpuparams, params.cpuparams_batch):
-        threads.n_threads = settings.llm_threads
-        threads.poll = 0  # threads that spin while they wait are six times slower where cores are shared
+    for pool in (params.cpuparams, params.cpuparams_batch):
+        pool.n_threads = settings.llm_threads
+        pool.poll = 0  # threads that spin while they wait are six times slower where cores are shared
     params.api_keys = [secrets.token_hex()]
     params.verbosity = -1
     try:

@@ -7,17 +7,11 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-import structlog
-
+from services.runtime import threads
 from services.runtime.errors import Unavailable
-
-CLOSE_SECONDS = 5.0
-"""How long `close` waits for a pass of the model: one of 30 s of sound takes a second or two on a CPU."""
-
-log = structlog.get_logger()
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -29,14 +23,13 @@ class Batches(Generic[J, R]):
     """Threads that take what waits, in order, up to *most* of one *key* at a time. `close` gives them back."""
 
     def __init__(
-        self, threads: int, most: int, key: Callable[[J], Hashable], work: Callable[[Sequence[J]], Sequence[R]]
+        self, count: int, most: int, key: Callable[[J], Hashable], work: Callable[[Sequence[J]], Sequence[R]]
     ) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="whisper")
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="whisper")
         self._most = most
         self._key = key
         self._work = work
         self._waiting: deque[tuple[J, Future[R]]] = deque()
-        self._started: set[Future[None]] = set()
         self._running = 0
         self._lock = threading.Lock()
         self._closed = False
@@ -60,16 +53,11 @@ class Batches(Generic[J, R]):
             if self._closed:
                 raise Unavailable("the transcriber was closed")
             self._waiting.append((job, future))
-            started = self._threads.submit(self._next)
-            self._started.add(started)
-        started.add_done_callback(self._started.discard)
+            self._threads.submit(self._next)
         return await asyncio.wrap_future(future)
 
     async def close(self) -> None:
-        """Finish the batches that run, for CLOSE_SECONDS at most; what waits ends with Unavailable.
-
-        A pass that hangs cannot be stopped: it ends with its process, which is killed when it does not end by itself.
-        """
+        """Finish the batches that run, within the time of `threads.end`; what waits ends with Unavailable."""
         with self._lock:
             self._closed = True
             left = list(self._waiting)
@@ -77,10 +65,7 @@ class Batches(Generic[J, R]):
         for _, future in left:
             if future.set_running_or_notify_cancel():
                 future.set_exception(Unavailable("the transcriber was closed"))
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        _, hanging = await asyncio.to_thread(wait, set(self._started), CLOSE_SECONDS)
-        if hanging:
-            log.warning("engine_left_running", batches=len(hanging), waited_s=CLOSE_SECONDS)
+        await threads.end(self._threads, "whisper", cancel_futures=True)
 
     def _next(self) -> None:
         """One batch; nothing when others were quicker."""

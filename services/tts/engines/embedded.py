@@ -7,6 +7,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
 
+from services.runtime import threads
 from services.runtime.errors import StartError
 from services.runtime.wav import Sound
 
@@ -75,7 +76,7 @@ class Embedded:
 
     async def close(self) -> None:
         """End the threads; whoever closes has closed the generators before."""
-        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        await threads.end(self._pool, "embedded", cancel_futures=True)
 
     async def _run(self, stop: Stop, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run *work* in a thread; who is cancelled meanwhile leaves with the thread free again."""

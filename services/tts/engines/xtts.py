@@ -16,6 +16,7 @@ from typing import cast
 import structlog
 
 from bus_schemas import codes
+from services.runtime import threads
 from services.runtime.errors import Refused, Sick, StartError, Unavailable
 from services.runtime.wav import Sound
 
@@ -102,7 +103,7 @@ class Xtts:
     async def close(self) -> None:
         """End the threads, within a piece."""
         self._closed.set()
-        await asyncio.to_thread(self._threads.shutdown)
+        await threads.end(self._threads, "xtts")
 
     def _work(self, text: str, voice: str, language: str, put: Put, stop: Flag) -> None:
         """Runs in a thread, from the voice to the last piece; it ends within a piece of *stop*."""
