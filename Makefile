@@ -66,7 +66,7 @@ lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--
 		--no-emit-package torch --excludes .voicebus/of-cuda -o requirements/xtts.lock && sed -i '/^$$/,$$d' requirements/xtts.lock
 	@for wanted in requirements/bench-*.in; do $(LOCK) $$wanted -o $${wanted%.in}.lock || exit 1; done
 	@set -e; for image in edge: stt:stt,stt-weights stt-cuda:stt,stt-weights,stt-cuda llm:llm llm-embedded:llm,llm-embedded tts:tts; do \
-		$(LOCK) pyproject.toml $$(echo $${image#*:} | tr , '\n' | sed 's/./--extra &/') -c requirements/test.lock \
+		$(LOCK) pyproject.toml --extra uvloop $$(echo $${image#*:} | tr , '\n' | sed 's/./--extra &/') -c requirements/test.lock \
 			-o requirements/image-$${image%%:*}.lock; \
 	done
 	@$(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) pyproject.toml --extra tts --extra xtts \
