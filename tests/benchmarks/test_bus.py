@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
-from benchmarks.bus import report
+import msgspec
+import pytest
+
+from benchmarks.bus import chain, parts, report
 from benchmarks.bus.__main__ import Plan, run
 from benchmarks.bus.report import Cell, Figures
 from benchmarks.results import About
 
+MORE = {"raw": 2.0, "voicebus": 3.5, "memory": 5.0, "edge": 7.5}
 ABOUT = About(when="", processor="", cores=2, system="", python="")
 
 
@@ -31,3 +35,23 @@ def test_a_row_is_the_middle_of_the_rounds_beside_the_chain_by_hand() -> None:
     ours = [row for row in rows if row[1] == "voicebus"]
     assert [(row[2], row[3], row[6]) for row in ours] == [("1", "2.50", "1.25"), ("16", "16.00", "0.90")]
     assert all(row[8] == "0.20 (!)" for row in rows)
+
+
+def test_what_memory_and_the_edge_add_is_told_by_the_cpu_of_all_processes() -> None:
+    cells = [msgspec.structs.replace(cell(name, 1, 400, 2.0), workers_ms=ms) for name, ms in MORE.items()]
+
+    assert list(report.added(Figures(ABOUT, tuple(cells)))) == [
+        "\nIn CPU of all processes a turn, llm's memory adds 1.5 ms with 1 callers.",
+        "\nIn CPU of all processes a turn, the edge adds 2.5 ms with 1 callers.",
+    ]
+    assert list(report.beyond(Figures(ABOUT, tuple(cells)))) == [
+        "\nIn the chain a message cost a worker of voicebus 500 µs more than one by hand, with 1 callers."
+    ]
+
+
+async def test_each_piece_of_a_workers_work_is_timed_for_each_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "TIMES", 20)
+    found = await parts.measured()
+
+    assert len(found) == 7
+    assert all(set(by_stage) == set(chain.STREAMS) and min(by_stage.values()) > 0 for by_stage in found.values())
