@@ -75,8 +75,12 @@ async def edge_caller(url: str) -> AsyncIterator[Callable[[str], AbstractAsyncCo
             async def ask() -> int:
                 await socket.send(wav)
                 while isinstance(frame := await socket.recv(), str):
-                    if "error" in frame:
+                    error = json.loads(frame).get("error")
+                    if error and error["code"] != "busy":
                         raise RuntimeError(f"the edge says {frame}")
+                    if error:  # it does not know yet how fast its workers are, and takes few until it does
+                        await asyncio.sleep(error["retry_after"])
+                        await socket.send(wav)
                 return len(frame)
 
             yield ask
