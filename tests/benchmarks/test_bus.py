@@ -34,7 +34,7 @@ def test_a_row_is_the_middle_of_the_rounds_beside_the_chain_by_hand() -> None:
 
     ours = [row for row in rows if row[1] == "voicebus"]
     assert [(row[2], row[3], row[6]) for row in ours] == [("1", "2.50", "1.25"), ("16", "16.00", "0.90")]
-    assert all(row[8] == "0.20 (!)" for row in rows)
+    assert all(row[9] == "0.20 (!)" for row in rows)
 
 
 def test_what_memory_and_the_edge_add_is_told_by_the_cpu_of_all_processes() -> None:
