@@ -57,7 +57,7 @@ types: .setup-test ## check the types
 	@$(BIN)/mypy
 
 lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
-	@$(LOCK) pyproject.toml --extra embedded --extra openai --group test --group bench -o requirements/test.lock
+	@$(LOCK) pyproject.toml --extra embedded --extra openai --extra traces --group test --group bench -o requirements/test.lock
 	@$(LOCK) pyproject.toml --extra embedded -c requirements/test.lock -o requirements/demo.lock
 	@$(LOCK) --group page -c requirements/test.lock -o requirements/page.lock
 	@echo setuptools | $(LOCK) - -o requirements/build.lock
@@ -66,10 +66,10 @@ lock: .setup-test ## write requirements/*.lock anew from pyproject.toml; ARGS=--
 		--no-emit-package torch --excludes .voicebus/of-cuda -o requirements/xtts.lock && sed -i '/^$$/,$$d' requirements/xtts.lock
 	@for wanted in requirements/bench-*.in; do $(LOCK) $$wanted -o $${wanted%.in}.lock || exit 1; done
 	@set -e; for image in edge: stt:stt,stt-weights stt-cuda:stt,stt-weights,stt-cuda llm:llm llm-embedded:llm,llm-embedded tts:tts; do \
-		$(LOCK) pyproject.toml --extra uvloop $$(echo $${image#*:} | tr , '\n' | sed 's/./--extra &/') -c requirements/test.lock \
+		$(LOCK) pyproject.toml --extra uvloop --extra traces $$(echo $${image#*:} | tr , '\n' | sed 's/./--extra &/') -c requirements/test.lock \
 			-o requirements/image-$${image%%:*}.lock; \
 	done
-	@$(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) pyproject.toml --extra tts --extra xtts \
+	@$(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK)) pyproject.toml --extra tts --extra xtts --extra traces \
 		-c requirements/test.lock -o requirements/image-xtts.lock # torch with CUDA is for this platform alone
 	@echo "requirements/*.lock are written; make test installs and tries them"
 

@@ -24,6 +24,7 @@ from .link import Link
 from .relay import Place, Relay
 from .session import Session
 from .settings import EdgeSettings
+from .traced import Traces
 from .turn import Limits, Wishes
 
 FIRST_PAUSE = 0.1
@@ -62,6 +63,7 @@ class Conversation:
         self._bus = bus
         self._relay = relay
         self._share = share
+        self._traces = Traces(wishes)
         self._admission = admission
         self._subject = subjects.conversation(wishes.origin, wishes.session)
         limits = Limits(settings.max_waiting_turns, settings.silence_seconds)
@@ -203,14 +205,16 @@ class Conversation:
         if not busy_at_the_door and action.turn != (self._session.wishes.resume or None):
             self._share.end()  # the others took no share here
         self._admission.learn(action.trail)
-        report.turn(self._session.wishes, action, self._bus)
+        with self._traces.over(action):
+            report.turn(self._session.wishes, action, self._bus)
 
     async def _publish(self, utterance: Utterance) -> None:
         self._start = Place(time=self._bus.time())
         report.asked(self._bus, utterance)
         try:
             async with asyncio.timeout(self._settings.publish_seconds):
-                stored = await self._try(utterance.turn, lambda: self._bus.publish(utterance))
+                with self._traces.begun(utterance):
+                    stored = await self._try(utterance.turn, lambda: self._bus.publish(utterance))
         except Refused as error:
             self._do(self._session.fail(utterance.turn, Error(error.code, error.message)))
         except QueueFull:

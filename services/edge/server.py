@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from bus_schemas import codes, frames
 from bus_schemas.frames import Error, ErrorFrame
-from services.runtime import health
+from services.runtime import health, trace
 from services.runtime.bus import Bus
 from services.runtime.errors import Refused, StartError
 from services.runtime.health import Readiness
@@ -172,7 +172,8 @@ class Edge:
         assert request is not None
         assert response is not None
         wishes = handshake.wishes(request.path, self._settings, key)
-        return msgspec.structs.replace(wishes, session=response.headers[handshake.SESSION_HEADER])
+        parent = trace.of({name: ",".join(request.headers.get_all(name)) for name in trace.NAMES})
+        return msgspec.structs.replace(wishes, session=response.headers[handshake.SESSION_HEADER], parent=parent)
 
 
 @asynccontextmanager

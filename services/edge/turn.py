@@ -5,6 +5,7 @@ from msgspec import Struct
 from bus_schemas import Cancel, Heard, Utterance, codes
 from bus_schemas.events import MAX_TIMEOUT_MS
 from bus_schemas.frames import Error
+from services.runtime.trace import TraceContext
 
 STOPPING = Error(codes.UNAVAILABLE, "The service is stopping: connect again and repeat the request.")
 
@@ -25,6 +26,8 @@ class Wishes(Struct, frozen=True):
     """Tell the answer as it comes."""
     resume: str = ""
     """The turn that the client came back for."""
+    parent: TraceContext | None = None
+    """The trace that the client's handshake named."""
 
 
 class Limits(Struct, frozen=True):

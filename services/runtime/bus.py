@@ -22,7 +22,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from bus_schemas import Event, codec, codes
 from bus_schemas.codec import Message
 
-from . import access, metrics
+from . import access, metrics, tracing
 from .access import BusSettings as BusSettings
 from .confirm import Confirmations
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
@@ -76,7 +76,8 @@ class Bus:
         Raises: QueueFull; Refused when the broker takes no message so large; Unavailable when the broker is away,
         or did not answer within PUBLISH_SECONDS.
         """
-        await self.store(codec.encode(event))
+        with tracing.publishing(codec.encode(event)) as message:
+            await self.store(message)
 
     async def store(self, message: Message) -> bool:
         """Store one message as it stands; False when the broker had it already, by its id. Raises: as `publish`."""

@@ -11,6 +11,8 @@ from msgspec import Struct
 from structlog.dev import plain_traceback
 from structlog.typing import Processor
 
+from . import trace
+
 
 class LogSettings(Struct, frozen=True):
     """What is logged."""
@@ -27,6 +29,7 @@ def configure(settings: LogSettings, service: str) -> None:
     console = sys.stderr.isatty() if not settings.log_format else settings.log_format == "console"
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        trace.into_log,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from bus_schemas import subjects
 
-from . import announce, bus, health, log, settings
+from . import announce, bus, health, log, settings, tracing
 from .announce import Card, Figures
 from .bus import Bus, BusSettings
 from .errors import SettingsError, VoicebusError
@@ -24,6 +24,7 @@ from .log import LogSettings
 from .settings import Port
 from .stage import Stage
 from .streams import CONSUMERS, EVENT_OF
+from .tracing import TraceSettings
 from .worker import Worker, WorkerSettings
 
 logger = structlog.get_logger()
@@ -35,6 +36,7 @@ class RuntimeSettings(Struct, frozen=True):
     bus: BusSettings = BusSettings()
     log: LogSettings = LogSettings()
     worker: WorkerSettings = WorkerSettings()
+    traces: TraceSettings = TraceSettings()
     health_host: str = "127.0.0.1"
     """Where a worker's health pages listen."""
     health_port: Port = 0
@@ -57,7 +59,7 @@ def run(name: str, kind: type[S], service: Service[S]) -> int:
     failures: list[VoicebusError] = []
     try:
         with asyncio.Runner(loop_factory=event_loop) as runner:
-            runner.run(_until_signal(wanted, service))
+            runner.run(_until_signal(name, wanted, service))
     except* VoicebusError as group:
         failures = _leaves(group)
     for failure in failures:
@@ -169,12 +171,13 @@ async def _unless_stopped(
         await opening.__aexit__(None, None, None)
 
 
-async def _until_signal(wanted: S, service: Service[S]) -> None:
+async def _until_signal(name: str, wanted: S, service: Service[S]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await service(wanted, stopping)
+    async with tracing.on(runtime_of(wanted).traces, name):
+        await service(wanted, stopping)
 
 
 def runtime_of(wanted: Struct) -> RuntimeSettings:

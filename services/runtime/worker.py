@@ -32,7 +32,7 @@ from nats.aio.msg import Msg
 
 from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Step, codes, subjects
 
-from . import delivery, failpoint, metrics, settle
+from . import delivery, failpoint, metrics, settle, tracing
 from .account import Account
 from .alone import NoPlace, Room
 from .bus import Bus
@@ -145,7 +145,9 @@ class Worker:
             if self._stop.is_set():
                 await delivery.nak(held, 0)
                 return
-            outcome = await self._work(held)
+            with tracing.processing(self._stage.name, held) as ended:
+                outcome = await self._work(held)
+                ended(outcome)
             self.account.settled(outcome)
             if held.deliveries == 1 and outcome != "busy":
                 self._pull.give_credit(self._stage.credit)
@@ -247,7 +249,7 @@ class Worker:
 
     async def _handle(self, held: Delivery, run: Run, started: float) -> None:
         queue_ms = round(max(0.0, started - held.stored_at) * 1000, 1)
-        async with aclosing(self._stage.handle(run.event)) as outputs:
+        async with tracing.engine(self._stage.name), aclosing(self._stage.handle(run.event)) as outputs:
             async for output in outputs:
                 service_ms = round((self._bus.time() - started) * 1000, 1)
                 step = Step(stage=self._stage.name, worker=self._name, queue_ms=queue_ms, service_ms=service_ms)
