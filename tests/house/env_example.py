@@ -26,6 +26,18 @@ class ComposeSettings(Struct, frozen=True):
     """The tag of the broker's image."""
     ollama_tag: str = "0.20.3"
     """The tag of Ollama's image."""
+    prometheus_tag: str = "v3.5.0"
+    """deploy/compose.observability.yml: the tag of Prometheus's image."""
+    prometheus_port: str = "9090"
+    """deploy/compose.observability.yml: where Prometheus is, on this machine's loopback."""
+    grafana_tag: str = "12.1.1"
+    """deploy/compose.observability.yml: the tag of Grafana's image."""
+    grafana_port: str = "3000"
+    """deploy/compose.observability.yml: where Grafana is, on this machine's loopback."""
+    jaeger_tag: str = "2.10.0"
+    """deploy/compose.observability.yml: the tag of Jaeger's image."""
+    jaeger_port: str = "16686"
+    """deploy/compose.observability.yml: where Jaeger is, on this machine's loopback."""
 
 
 PATH = Path(__file__).resolve().parents[2] / ".env.example"

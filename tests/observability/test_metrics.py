@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from bus_schemas import Dead, Failed, Utterance, codes
 from services.edge import lines, report
@@ -14,7 +15,7 @@ from services.runtime import metrics
 from services.runtime.bus import Bus
 from tests.edge.asking import receive, tone
 from tests.harness import listening, wait_until
-from tests.observability import fleet
+from tests.observability import fleet, named
 from tests.observability.fleet import Fleet, Series, total
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/observability.md"
@@ -86,6 +87,15 @@ async def a_flood_breaks_nothing(running: Fleet, bus: Bus) -> None:
     assert set(await running.scrape()) - set(during[0]) == set(), "a flood makes no new series"
 
 
+async def what_is_drawn_and_watched_is_there(running: Fleet) -> None:
+    """A series for each name of the dashboard and of the alerts, in a scrape of what really runs."""
+    with pytest.raises(InvalidStatus):
+        await connect(f"{running.url}?timeout=never")
+    there = {name for name, _ in await running.scrape()}
+    assert named.metrics() - there == set()
+    assert len(named.metrics()) > 25
+
+
 async def test_a_turn_moves_every_counter_and_a_flood_of_many_origins_makes_no_new_series(
     bus: Bus, broker_url: str, tmp_path: Path
 ) -> None:
@@ -96,6 +106,7 @@ async def test_a_turn_moves_every_counter_and_a_flood_of_many_origins_makes_no_n
         assert total(await running.scrape(), "voicebus_redeliveries_total", stage="llm") == 1
         await a_turn_moves_what_is_counted(running)
         await a_flood_breaks_nothing(running, bus)
+        await what_is_drawn_and_watched_is_there(running)
 
 
 def test_the_page_names_every_metric_with_its_kind_and_labels() -> None:
