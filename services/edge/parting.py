@@ -19,6 +19,7 @@ OF_CODE = {
     CloseCode.INTERNAL_ERROR: "silent",
 }
 """What the edge's own close code says; 1011 is sent to a client that left a ping unanswered."""
+REASONS = sorted({LEFT, BROKEN, SLOW_READER, SLOW_SENDER, OTHER, *OF_CODE.values()})
 
 
 def reason(protocol: Protocol) -> str:

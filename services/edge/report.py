@@ -13,6 +13,7 @@ from services.runtime.bus import Bus
 from services.runtime.metrics import SECONDS
 from services.runtime.sightings import ASKED, Sighting
 
+from . import parting
 from .actions import Report
 from .turn import Wishes
 
@@ -21,6 +22,14 @@ OUTCOMES = ("answered", "silent", "busy", "refused", "failed", "cancelled", "clo
 CODES = frozenset(value for name, value in vars(codes).items() if name.isupper() and value != codes.REFUSED)
 OTHER = "other"
 """Stands for every code that is none of ours: anybody on the bus may write one."""
+HANDSHAKE_CODES = (
+    codes.BAD_PARAMETER,
+    codes.UNKNOWN_PATH,
+    codes.UNAUTHORIZED,
+    codes.ORIGIN,
+    codes.BUSY,
+    codes.UNAVAILABLE,
+)
 WHOLE, STREAMED = "whole", "streamed"
 
 TURNS = Counter("voicebus_turns_total", "Turns, by how they ended.", ["outcome"])
@@ -54,6 +63,10 @@ def begin() -> None:
         ERRORS.labels(code)
     for reply in (WHOLE, STREAMED):
         FIRST_AUDIO_SECONDS.labels(reply)
+    for code in HANDSHAKE_CODES:
+        REFUSED.labels(code)
+    for reason in parting.REASONS:
+        CLOSED.labels(reason)
 
 
 def asked(bus: Bus, utterance: Utterance) -> None:
