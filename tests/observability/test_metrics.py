@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 
 from bus_schemas import Dead, Failed, Utterance, codes
 from services.edge import lines, report
-from services.runtime import metrics
+from services.runtime import metrics, streams
 from services.runtime.bus import Bus
 from tests.edge.asking import receive, tone
 from tests.harness import listening, wait_until
@@ -79,8 +79,7 @@ async def a_flood_breaks_nothing(running: Fleet, bus: Bus) -> None:
         await wait_until(lambda: bool(dead), "the rude one is a dead letter")
     assert max(total(samples, "voicebus_events_running", stage="stt") for samples in during) == 2
     assert await moved(running, before, "voicebus_dead_letters_total", stage="stt", code=codes.NOT_AN_EVENT) == 1
-    assert await moved(running, before, "voicebus_queue_messages", stage="stt", state="waiting") > 0
-    assert await moved(running, before, "voicebus_stream_bytes", stream="VOICE_UTTERANCE") > 0
+    assert await moved(running, before, "voicebus_stream_bytes", stream="VOICE_DEAD") > 0
     assert all(isinstance(event, Failed) for event in failed)
     assert all(isinstance(event, Dead) for event in dead)
     assert set(await running.scrape()) - set(during[0]) == set(), "a flood makes no new series"
@@ -104,6 +103,21 @@ async def test_a_turn_moves_every_counter_and_a_flood_of_many_origins_makes_no_n
         await a_turn_moves_what_is_counted(running)
         await a_flood_breaks_nothing(running, bus)
         await what_is_drawn_and_watched_is_there(running)
+
+
+async def test_a_queue_is_as_deep_as_what_nobody_works_on(bus: Bus) -> None:
+    """And an edge that cannot ask any more tells no old number."""
+
+    def depths() -> dict[str, float]:
+        samples = [sample for family in lines.QUEUE.collect() for sample in family.samples]
+        return {sample.labels["stage"]: sample.value for sample in samples if sample.labels["state"] == lines.WAITING}
+
+    for n in range(3):
+        await bus.publish(Utterance(origin="o", session=f"s{n}", turn=f"t{n}", wav=tone(0.1)))
+    await lines.look(bus, await streams.standing(bus.jetstream))
+    assert depths() == {"stt": 3, "llm": 0, "tts": 0}
+    lines.forget()
+    assert depths() == {}
 
 
 def test_the_page_names_every_metric_with_its_kind_and_labels() -> None:
