@@ -17,7 +17,7 @@ from tests.observability import fleet, receiver
 from tests.observability.fleet import Fleet
 from tests.observability.receiver import Receiver, Span
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(300)
 
 CLIENT = "00f067aa0ba902b7"
 """The span of whoever asks: no receiver of ours ever gets it."""
