@@ -53,7 +53,7 @@ def speech() -> list[Samples]:
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return faster_whisper.load_decoder(WhisperSettings(), workers=2)
+    return faster_whisper.load_decoder(WhisperSettings(whisper_encoder_threads=2), workers=2)
 
 
 @pytest.fixture(scope="module")
