@@ -24,7 +24,7 @@ def an_edge_that_dies_in_the_middle_of_an_answer_loses_none_of_it(browser: Brows
         ask(page)
         begun(page, 0)
         browser.stop("services.edge")
-        until(page, "window.notes.includes('lost')")
+        until(page, "window.notes.includes('back')")
         once(whole(page, 0))
         assert page.locator("#status").inner_text() == "The link is back."
 
