@@ -1,11 +1,11 @@
 """The first piece of a reply may be a clause, so that it is heard early; no other, and none that sounds cut off."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.llm import sentences
-from services.llm.sentences import LIMIT, clause
+from services.llm.sentences import LIMIT, clause, thoughts
 from tests.llm.test_sentences import ANY_TEXT, arrive, chunked
 
 CUT = [
@@ -76,6 +76,7 @@ async def test_what_was_heard_is_what_was_spoken(text: str, heard: int) -> None:
 @given(ANY_TEXT, st.lists(st.integers(0, 10_000), max_size=30))
 async def test_a_clause_depends_on_the_text_alone(text: str, cuts: list[int]) -> None:
     text = f"Of course I can help you, {text}"
+    assume(not thoughts.visible(text).anew)  # what was said of such a thought depends on when its end came
     assert await arrive(chunked(text, cuts)) == await arrive([text])
     assert await arrive(list(text)) == await arrive([text])
 
