@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Speech, Transcript, Utterance, codec, subjects
-from services.runtime import streams
+from services.runtime import streams, trace
 from services.runtime.streams import StreamSettings
 
 from . import asyncapi_schemas as schemas
@@ -13,6 +13,7 @@ from . import asyncapi_schemas as schemas
 SERVER = "broker"
 WAV = "audio/wav"
 ANYTHING = "application/octet-stream"
+TRACED = "W3C trace context: passed on to every event that follows of this one."
 
 
 class Role(Struct, frozen=True):
@@ -127,6 +128,7 @@ def _payload(event: type[Event]) -> dict[str, Any]:
 def _headers(event: type[Event]) -> dict[str, Any]:
     same = "The same event has the same id, however often it is published; it makes publishing again safe."
     properties: dict[str, Any] = {codec.MESSAGE_ID: {"type": "string", "description": same}}
+    properties |= {name: {"type": "string", "description": TRACED} for name in trace.NAMES}
     if event.PAYLOAD:
         properties[codec.HEADER] = {
             "type": "string",
