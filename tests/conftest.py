@@ -130,3 +130,12 @@ def children_of(task: Path) -> list[str]:
         return (task / "children").read_text().split()
     except FileNotFoundError:
         return []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured is shown at the end of the run, whether it was good enough or not."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                for what, figure in report.user_properties:
+                    terminalreporter.write_line(f"measured: {what}: {figure}")

@@ -95,7 +95,7 @@ async def made(bus: Bus) -> None:
         while True:
             try:
                 await streams.setup(bus.jetstream, LIMITS)
-            except (StartError, APIError, NatsError, TimeoutError):
+            except (StartError, Unavailable, NatsError, TimeoutError):
                 await asyncio.sleep(0.5)
                 continue
             return
