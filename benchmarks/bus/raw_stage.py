@@ -9,7 +9,6 @@ import sys
 
 import nats
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NothingCame
 
 from . import chain, loop
 
@@ -34,7 +33,7 @@ async def work(stage: str, url: str) -> None:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         try:
             messages = await queue.fetch(chain.SLOTS - len(running), timeout=FETCH_SECONDS)
-        except NothingCame:
+        except TimeoutError:  # nothing came
             continue
         for message in messages:
             task = asyncio.create_task(hop(message))

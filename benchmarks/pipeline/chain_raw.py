@@ -5,7 +5,6 @@ import sys
 
 import nats
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NothingCame
 from nats.js.api import RetentionPolicy
 
 from benchmarks.pipeline import chain_names, chain_steps
@@ -38,7 +37,7 @@ async def work(stage: str, url: str) -> None:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         try:
             messages = await queue.fetch(SLOTS - len(running), timeout=FETCH_SECONDS)
-        except NothingCame:
+        except TimeoutError:  # nothing came
             continue
         for message in messages:
             task = asyncio.create_task(hop(message))
