@@ -118,12 +118,17 @@ def _line(outlook: Outlook, turns: Mapping[str, int], origin: str, burst: int) -
     """
     first = outlook.stages.get(FIRST, Stage())
     before = max(0.0, shares.ahead(Backlog(turns), origin, burst) - max(1.0, first.places, first.working))
-    longest = before / (first.rate or UNKNOWN)
+    longest = before / (first.rate or _guess(first))
     for stage in (outlook.stages.get(name, Stage()) for name in BEHIND):
         before += stage.waiting
         if stage.rate or stage.waiting:
             longest = max(longest, before / (stage.rate or UNKNOWN))
     return longest
+
+
+def _guess(stage: Stage) -> float:
+    """Events a second of a stage that nobody had to wait for yet: it has one place at least."""
+    return max(UNKNOWN, UNSEEN / stage.seconds) if stage.seconds else UNKNOWN
 
 
 def known(outlook: Outlook) -> bool:

@@ -114,6 +114,12 @@ def test_before_a_speed_is_known_a_line_takes_a_second_a_turn() -> None:
     assert waits(looked(cold, "stt", 20, 10, delivered=40), "web") == 0.5
 
 
+def test_of_a_stage_that_nobody_had_to_wait_for_one_place_is_known() -> None:
+    """At 10 ms a turn it does 100 a second on that place, and is trusted with half of them, not with one a second."""
+    seen = outlook.learn(Outlook(seen=100.0), [step("stt", 0.01)])
+    assert waits(seen, "web", web=101) == 2.0
+
+
 def test_a_system_where_nobody_waits_is_not_held_for_slow() -> None:
     """Ninety are worked on and nobody waits: nobody knows how many more could be."""
     seen = looked(looked(Outlook(seen=100.0, backlog=Backlog({"web": 90})), "stt", 0, 90), "llm", 0, 90)
