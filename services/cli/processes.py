@@ -105,7 +105,10 @@ async def born(starting: Coroutine[None, None, Process], program: str) -> Proces
     except asyncio.CancelledError:
         await asyncio.wait({birth})
         if birth.exception() is None:
-            await stop(birth.result(), 0)
+            process = birth.result()
+            await stop(process, 0)
+            # Nobody reads its output: on Python 3.11.2 the pipe may be open still, and would be closed after the loop.
+            process._transport.close()  # type: ignore[attr-defined]
         raise
 
 
