@@ -39,7 +39,7 @@ overload: .setup-test ## ask ten times what workers can do, and flood from one o
 fuzz: .setup-test ## ten thousand hostile inputs; ARGS="5000 42" tries 5,000 with the seed 42
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-bench: .setup-test ## measure voicebus beside its peers, and write docs/performance.md (20 minutes, nothing else running)
+bench: .setup-test ## measure voicebus beside its peers, and write docs/performance.md (25 minutes, nothing else running)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-full: .setup-test ## that, and how cost grows (an hour more)

@@ -7,7 +7,7 @@ import sys
 from . import report
 
 PARTS = ("pipeline", "pipeline.hearing", "bus")
-"""Modules of this package that are run, about 20 minutes together."""
+"""Modules of this package that are run, less than 25 minutes together."""
 FULL = ("growth",)
 """What `--full` runs besides."""
 

@@ -4,15 +4,14 @@ It fetches as many messages as it has free slots, publishes with a message id, w
 It knows no event, no deadline, no cancel, no retry: what any chain with these guarantees has to pay.
 """
 
-import asyncio
 import sys
 
 import nats
 from nats.aio.msg import Msg
 
-from . import chain, loop
+from benchmarks import raw_pull
 
-FETCH_SECONDS = 5.0
+from . import chain, loop
 
 
 async def work(stage: str, url: str) -> None:
@@ -21,24 +20,13 @@ async def work(stage: str, url: str) -> None:
     jetstream = client.jetstream()
     queue = await jetstream.pull_subscribe_bind(consumer=stage, stream=chain.STREAMS[stage])
     payload = chain.output(stage)
-    running: set[asyncio.Task[None]] = set()
 
     async def hop(message: Msg) -> None:
         subject, message_id = chain.following(stage, message.subject, (message.headers or {})["Nats-Msg-Id"])
         await jetstream.publish(subject, payload, timeout=chain.ACK_SECONDS, headers={"Nats-Msg-Id": message_id})
         await message.ack()
 
-    while True:
-        while len(running) >= chain.SLOTS:
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        try:
-            messages = await queue.fetch(chain.SLOTS - len(running), timeout=FETCH_SECONDS)
-        except TimeoutError:  # nothing came
-            continue
-        for message in messages:
-            task = asyncio.create_task(hop(message))
-            running.add(task)
-            task.add_done_callback(running.discard)
+    await raw_pull.work(queue, chain.SLOTS, hop)
 
 
 if __name__ == "__main__":

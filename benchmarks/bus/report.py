@@ -81,7 +81,7 @@ def added(figures: Figures) -> Iterator[str]:
         told = [(f"{_cpu(a) - _cpu(b):.1f}", str(n)) for n, a, b in _beside(figures, more, less)]
         if told:
             extra, callers = (", ".join(words) for words in zip(*told, strict=True))
-            yield f"\nIn CPU of all processes a turn, {what} adds {extra} ms with {callers} callers."
+            yield f"\nIn CPU of all processes a turn, {what} adds {extra} ms (callers: {callers})."
 
 
 def beyond(figures: Figures) -> Iterator[str]:
@@ -92,7 +92,7 @@ def beyond(figures: Figures) -> Iterator[str]:
         told.append((f"{1000 * more:.0f}", str(callers)))
     if told:
         extra, at = (", ".join(words) for words in zip(*told, strict=True))
-        yield f"\nIn the chain a message cost a worker of voicebus {extra} µs more than one by hand, with {at} callers."
+        yield f"\nIn the chain a message cost a worker of voicebus {extra} µs more than one by hand (callers: {at})."
 
 
 def _beside(figures: Figures, one: str, other: str) -> Iterator[tuple[int, list[Cell], list[Cell]]]:

@@ -24,7 +24,7 @@ from .contenders import ANSWERS, REAL, SCRIPTED, Contender
 from .figures import NAME, Cell, Run
 from .processes import running
 
-TURNS = {REAL: {1: 4, 4: 2, 8: 2, 16: 1}, SCRIPTED: {1: 3, 4: 1}}
+TURNS = {REAL: {1: 3, 4: 2, 8: 2, 16: 1}, SCRIPTED: {1: 2, 4: 1}}
 """Questions of each caller in a round, by the number of callers."""
 ROUNDS = 2
 REST_SECONDS = 0.5

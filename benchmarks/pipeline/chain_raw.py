@@ -7,11 +7,10 @@ import nats
 from nats.aio.msg import Msg
 from nats.js.api import RetentionPolicy
 
+from benchmarks import raw_pull
 from benchmarks.pipeline import chain_names, chain_steps
 from benchmarks.pipeline.chain_names import ACK_SECONDS, SLOTS
 from benchmarks.pipeline.chain_steps import STEPS
-
-FETCH_SECONDS = 5.0
 
 
 async def work(stage: str, url: str) -> None:
@@ -23,7 +22,6 @@ async def work(stage: str, url: str) -> None:
     name, subject = chain_names.stream(step.reads), chain_names.subject(step.reads, "*")
     await jetstream.add_stream(name=name, subjects=[subject], retention=RetentionPolicy.WORK_QUEUE)
     queue = await jetstream.pull_subscribe(subject, durable=stage, stream=name)
-    running: set[asyncio.Task[None]] = set()
 
     async def hop(message: Msg) -> None:
         turn, given = message.subject.rsplit(".", 1)[1], message.headers or {}
@@ -32,17 +30,7 @@ async def work(stage: str, url: str) -> None:
         await message.ack()
 
     print("ready", flush=True)  # noqa: T201 - who started it waits for this
-    while True:
-        while len(running) >= SLOTS:
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        try:
-            messages = await queue.fetch(SLOTS - len(running), timeout=FETCH_SECONDS)
-        except TimeoutError:  # nothing came
-            continue
-        for message in messages:
-            task = asyncio.create_task(hop(message))
-            running.add(task)
-            task.add_done_callback(running.discard)
+    await raw_pull.work(queue, SLOTS, hop)
 
 
 if __name__ == "__main__":
