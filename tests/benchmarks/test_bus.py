@@ -41,11 +41,11 @@ def test_what_memory_and_the_edge_add_is_told_by_the_cpu_of_all_processes() -> N
     cells = [msgspec.structs.replace(cell(name, 1, 400, 2.0), workers_ms=ms) for name, ms in MORE.items()]
 
     assert list(report.added(Figures(ABOUT, tuple(cells)))) == [
-        "\nIn CPU of all processes a turn, llm's memory adds 1.5 ms with 1 callers.",
-        "\nIn CPU of all processes a turn, the edge adds 2.5 ms with 1 callers.",
+        "\nIn CPU of all processes a turn, llm's memory adds 1.5 ms (callers: 1).",
+        "\nIn CPU of all processes a turn, the edge adds 2.5 ms (callers: 1).",
     ]
     assert list(report.beyond(Figures(ABOUT, tuple(cells)))) == [
-        "\nIn the chain a message cost a worker of voicebus 500 µs more than one by hand, with 1 callers."
+        "\nIn the chain a message cost a worker of voicebus 500 µs more than one by hand (callers: 1)."
     ]
 
 
