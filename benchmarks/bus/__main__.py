@@ -29,6 +29,8 @@ class Plan(Struct, frozen=True):
     rounds: int
     seconds: float
     """Of each cell, after a second of warming up."""
+    kept: bool = True
+    """Whether the figures replace those of the last run."""
 
 
 async def run(plan: Plan, folder: Path) -> tuple[Cell, ...]:
@@ -69,8 +71,9 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser.add_argument("--callers", nargs="+", type=int, default=[1, 16, 64])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--try", action="store_true", dest="trial", help="only show the table, and keep no figures")
     asked = parser.parse_args(arguments)
-    return Plan(asked.contenders, asked.callers, asked.rounds, asked.seconds)
+    return Plan(asked.contenders, asked.callers, asked.rounds, asked.seconds, kept=not asked.trial)
 
 
 def main() -> None:
@@ -82,7 +85,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         figures = Figures(results.about(), asyncio.run(run(wanted, Path(folder))))
     say("\n" + report.TEXT + "\n".join(report.rows(figures)))
-    say(f"\n{results.write('bus', figures)}")
+    if wanted.kept:
+        say(f"\n{results.write('bus', figures)}")
 
 
 if __name__ == "__main__":

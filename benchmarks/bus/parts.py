@@ -21,6 +21,7 @@ from services.runtime import log
 from services.runtime.account import Account
 from services.runtime.alone import Room
 from services.runtime.bus import Bus
+from services.runtime.limits import Limits
 from services.runtime.log import LogSettings
 from services.runtime.running import Running
 from services.runtime.stage import Handle, follow
@@ -55,26 +56,20 @@ class Parts(Struct, frozen=True):
     """CPU a message: of each piece, by stage."""
 
 
-async def limited() -> None:
-    """A wait that has an end, and need not wait."""
-    async with asyncio.timeout(5):  # noqa: ASYNC100 - what it costs is measured
-        pass
-
-
 def pieces(stage: str, bus: Bus) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
     """What is done once with each message of *stage*, in its order."""
     event = follow(EVENTS[stage], Utterance(origin=chain.ORIGIN, session="s0", turn="1-17f3"), STEP)
     message, outputs = codec.encode(event), list[Event]()
     account, room, running = Account(bus, stage, "host-123", chain.SLOTS), Room(chain.SLOTS), Running(stage)
+    limits = Limits[asyncio.Future[None]](lambda answer: answer.set_result(None))
 
     async def read() -> None:
         codec.decode(message.subject, message.payload, message.headers, sequence=7, time_ms=1_790_000_000_000)
 
     async def place() -> None:
         async with room.enter(alone=False, seconds=60):
-            with running.entered(event):
-                async with asyncio.timeout(60):  # noqa: ASYNC100 - what it costs is measured
-                    pass
+            with running.entered(event, 60):
+                pass
 
     async def handle() -> None:
         async with aclosing(HANDLES[stage](event)) as given:
@@ -82,6 +77,11 @@ def pieces(stage: str, bus: Bus) -> Iterator[tuple[str, Callable[[], Awaitable[N
 
     async def write() -> None:
         codec.encode(follow(outputs[0], event, STEP))
+
+    async def limited() -> None:
+        answer = asyncio.get_running_loop().create_future()
+        limits.keep(answer, 5)
+        limits.drop(answer)
 
     async def count() -> None:
         with account.working(event, 0.001):

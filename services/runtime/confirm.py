@@ -15,6 +15,8 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from bus_schemas import codec
 
+from .limits import Limits
+
 NOBODY = "503"
 
 
@@ -34,6 +36,9 @@ class Stored(Struct, frozen=True):
 
 _decoder = msgspec.json.Decoder(Stored)
 
+Answer = asyncio.Future[Msg | None]
+"""None: it did not come in time."""
+
 
 class Confirmations:
     """The answers that one connection waits for."""
@@ -42,7 +47,8 @@ class Confirmations:
         self._client = client
         self._inbox = ""
         self._number = 0
-        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._waiting: dict[str, Answer] = {}
+        self._limits = Limits[Answer](_no_answer)
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str], seconds: float) -> Stored:
         """Publish, and wait for the answer.
@@ -57,10 +63,11 @@ class Confirmations:
         answer = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
             await self._client.publish(subject, payload, f"{self._inbox}.{name}", dict(headers) or None)
-            async with asyncio.timeout(seconds):
-                return _stored(await answer)
+            self._limits.keep(answer, seconds)
+            return _stored(await answer)
         finally:
             del self._waiting[name]
+            self._limits.drop(answer)
 
     async def _on_answer(self, message: Msg) -> None:
         answer = self._waiting.get(message.subject.rpartition(".")[2])
@@ -68,7 +75,15 @@ class Confirmations:
             answer.set_result(message)
 
 
-def _stored(message: Msg) -> Stored:
+def _no_answer(answer: Answer) -> None:
+    """An exception that nobody is left to take would be a warning of the loop."""
+    if not answer.done():
+        answer.set_result(None)
+
+
+def _stored(message: Msg | None) -> Stored:
+    if message is None:
+        raise TimeoutError("the broker did not answer in time")
     if not message.data and codec.plain(message.headers).get("Status") == NOBODY:
         raise NoStreamResponseError
     stored = _decoder.decode(message.data)

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from types import TracebackType
+from typing import Self
 
 import structlog
 
@@ -12,6 +11,7 @@ from bus_schemas import Cancel, Event
 
 from . import metrics
 from .cancelled import concerns
+from .limits import Limits
 
 log = structlog.get_logger()
 
@@ -23,24 +23,24 @@ class Running:
         self._stage = stage
         self._metrics = metrics.of(stage)
         self._runs: set[Run] = set()
+        self._limits = Limits[Run](Run.expire)
 
-    @contextmanager
-    def entered(self, event: Event) -> Iterator["Run"]:
-        """While the task that calls this handles *event*; a cancel ends what is inside, and the task lives on."""
-        task = asyncio.current_task()
-        assert task is not None
-        run = Run(event, task)
+    def entered(self, event: Event, seconds: float) -> "Run":
+        """`with` what this gives, the task that calls this handles *event*, *seconds* at most.
+
+        A cancel ends what is inside, and the task lives on. Raises: TimeoutError when the time is over.
+        """
+        return Run(self, event, seconds)
+
+    def began(self, run: "Run", seconds: float) -> None:
+        """From now on a cancel finds *run*, and its time goes by."""
         self._runs.add(run)
-        try:
-            yield run
-        except asyncio.CancelledError:
-            if run.cancelled_at:
-                self._report(run)
-            raise
-        finally:
-            self._runs.remove(run)
-            if run.cancelled_at:
-                run.task.uncancel()
+        self._limits.keep(run, seconds)
+
+    def ended(self, run: "Run") -> None:
+        """It is over."""
+        self._runs.remove(run)
+        self._limits.drop(run)
 
     def published(self, run: "Run") -> None:
         """The broker has one more output of *run*."""
@@ -51,11 +51,10 @@ class Running:
     def cancel(self, cancel: Cancel) -> None:
         """Stop every handler that *cancel* concerns."""
         for run in self._runs:
-            if concerns(cancel, run.event) and not run.cancelled_at:
-                run.cancelled_at = time.monotonic()
-                run.task.cancel()
+            if concerns(cancel, run.event):
+                run.cancel()
 
-    def _report(self, run: "Run") -> None:
+    def report(self, run: "Run") -> None:
         """No event of a cancelled turn is published that could carry it."""
         seconds = time.monotonic() - run.cancelled_at
         self._metrics.cancel.observe(seconds)
@@ -73,11 +72,43 @@ class Running:
 class Run:
     """One handler, from its start to its end."""
 
-    def __init__(self, event: Event, task: asyncio.Task[Any]) -> None:
+    def __init__(self, running: Running, event: Event, seconds: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running = running
+        self._seconds = seconds
+        self._task = task
+        self._cancelling = task.cancelling()
         self.event = event
         self.began = time.monotonic()
-        self.task = task
         self.published = 0
         """Its outputs that the broker has."""
         self.cancelled_at = 0.0
         """When the cancel was received, by the monotonic clock; 0: it was not."""
+        self.expired = False
+        """Its time was over before it was."""
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        if not self.cancelled_at:
+            self.cancelled_at = time.monotonic()
+            self._task.cancel()
+
+    def expire(self) -> None:
+        """Its time is over."""
+        self.expired = True
+        self._task.cancel()
+
+    def __enter__(self) -> Self:
+        self._running.began(self, self._seconds)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._running.ended(self)
+        stopped = isinstance(error, asyncio.CancelledError)
+        if self.cancelled_at:
+            self._task.uncancel()
+            if stopped:
+                self._running.report(self)
+        if self.expired and self._task.uncancel() <= self._cancelling and stopped and not self.cancelled_at:
+            raise TimeoutError from error

@@ -227,17 +227,17 @@ class Worker:
             return "cancelled"
         if due <= started:
             return await settle.too_late(self._bus, held, event, self._stage.name)
+        run = self._running.entered(event, due - started)
         try:
-            with self._running.entered(event) as run:
-                async with asyncio.timeout(due - started) as limit:
-                    await self._handle(held, run, started)
+            with run:
+                await self._handle(held, run, started)
         except asyncio.CancelledError:
             if not self._is_cancelled(held, event):
                 raise
             await delivery.ack(held)
             return "cancelled"
         except Exception as error:
-            if limit.expired():
+            if run.expired:
                 return await settle.too_late(self._bus, held, event, self._stage.name)
             return await self._failed(held, event, error)
         await failpoint.reach(failpoint.BEFORE_ACK)
