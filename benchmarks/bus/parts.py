@@ -3,13 +3,13 @@
 Each piece is timed alone, in CPU, many times over, and the fastest round counts. Writes results/bus-parts.json.
 """
 
-import asyncio
 import contextlib
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
+from functools import partial
 
 from msgspec import Struct
 from nats.aio.client import Client
@@ -56,12 +56,17 @@ class Parts(Struct, frozen=True):
     """CPU a message: of each piece, by stage."""
 
 
+async def limited(limits: Limits[str]) -> None:
+    """A wait that has an end, and need not wait."""
+    limits.keep("answer", 5)
+    limits.drop("answer")
+
+
 def pieces(stage: str, bus: Bus) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
     """What is done once with each message of *stage*, in its order."""
     event = follow(EVENTS[stage], Utterance(origin=chain.ORIGIN, session="s0", turn="1-17f3"), STEP)
     message, outputs = codec.encode(event), list[Event]()
     account, room, running = Account(bus, stage, "host-123", chain.SLOTS), Room(chain.SLOTS), Running(stage)
-    limits = Limits[asyncio.Future[None]](lambda answer: answer.set_result(None))
 
     async def read() -> None:
         codec.decode(message.subject, message.payload, message.headers, sequence=7, time_ms=1_790_000_000_000)
@@ -78,11 +83,6 @@ def pieces(stage: str, bus: Bus) -> Iterator[tuple[str, Callable[[], Awaitable[N
     async def write() -> None:
         codec.encode(follow(outputs[0], event, STEP))
 
-    async def limited() -> None:
-        answer = asyncio.get_running_loop().create_future()
-        limits.keep(answer, 5)
-        limits.drop(answer)
-
     async def count() -> None:
         with account.working(event, 0.001):
             pass
@@ -96,7 +96,7 @@ def pieces(stage: str, bus: Bus) -> Iterator[tuple[str, Callable[[], Awaitable[N
     yield "a place, a cancel that may come, the deadline", place
     yield "the stage, which does nothing", handle
     yield "writes the output, with its trail", write
-    yield "the wait for the confirmation has an end", limited
+    yield "the wait for the confirmation has an end", partial(limited, Limits[str](list[str]().append))
     yield "counts, and tells who watches", count
     yield "measures its time, and logs a line", report
 

@@ -78,7 +78,8 @@ def asked(bus: Bus, utterance: Utterance) -> None:
 def turn(wishes: Wishes, report: Report, bus: Bus) -> None:
     """Log, count and tell a turn that is over; never a word of what was said."""
     bus.sightings.ended((wishes.session, report.turn))
-    bus.sightings.tell(partial(_seen, wishes, report, bus.time()))
+    if bus.sightings.watched:
+        bus.sightings.tell(_seen(wishes, report, bus.time()))
     ENDS[report.outcome] += 1
     turns, seconds = _ended(report.outcome)
     turns.inc()

@@ -2,9 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from types import TracebackType
 
 import structlog
 from msgspec import Struct
@@ -13,7 +11,7 @@ from bus_schemas import Event
 
 from . import metrics
 from .bus import Bus
-from .sightings import STARTED
+from .sightings import STARTED, Sighting
 from .sightings import of as sighting
 
 FINE = frozenset({"finished", "cancelled"})
@@ -50,20 +48,26 @@ class Account:
         self.seconds = 0.0
         """Spent on events, all of them together."""
 
-    @contextmanager
-    def working(self, event: Event, queue: float) -> Iterator[None]:
-        """While *event* has a place among what runs, after *queue* seconds in the queue."""
-        self._metrics.queue_wait.observe(queue)
-        sightings, began, at = self._bus.sightings, time.monotonic(), self._bus.time()
-        see = partial(sighting, event, self._stage, STARTED, at, self._worker, round(queue * 1000, 1))
-        sightings.began(see, see)
+    def working(self, event: Event, queue: float) -> "Work":
+        """`with` what this gives, *event* has a place among what runs, after *queue* seconds in the queue."""
+        return Work(self, event, queue)
+
+    def began(self, work: "Work") -> None:
+        """It has its place."""
+        self._metrics.queue_wait.observe(work.queue)
+        self._bus.sightings.began(work, work.seen)
         self._running += 1
-        try:
-            yield
-        finally:
-            sightings.ended(see)
-            self._running -= 1
-            self.seconds += time.monotonic() - began
+
+    def ended(self, work: "Work") -> None:
+        """It has left it."""
+        self._bus.sightings.ended(work)
+        self._running -= 1
+        self.seconds += time.monotonic() - work.began
+
+    def started(self, work: "Work") -> Sighting:
+        """*work* as it is told to who watches."""
+        at, queue_ms = self._bus.time() - (time.monotonic() - work.began), round(work.queue * 1000, 1)
+        return sighting(work.event, self._stage, STARTED, at, self._worker, queue_ms)
 
     def report(self, event: Event, outcome: str, seconds: float) -> None:
         """It has left its place, after *seconds*."""
@@ -84,10 +88,32 @@ class Account:
 
     def tell(self, event: Event, outcome: str) -> None:
         """An event ended so: who watches hears it."""
-        self._bus.sightings.tell(partial(sighting, event, self._stage, outcome, self._bus.time(), self._worker))
+        if self._bus.sightings.watched:
+            self._bus.sightings.tell(sighting(event, self._stage, outcome, self._bus.time(), self._worker))
 
     @property
     def now(self) -> Doing:
         """What there is to tell."""
         failed = sum(count for outcome, count in self._outcomes.items() if outcome not in FINE)
         return Doing(self._running, self._credit, self._outcomes["finished"], failed, dict(self._outcomes))
+
+
+class Work:
+    """One event that has its place. A generator would cost a message more than all that is counted here."""
+
+    def __init__(self, account: Account, event: Event, queue: float) -> None:
+        self._account = account
+        self.event = event
+        self.queue = queue
+        """Seconds it had waited for its place."""
+        self.began = time.monotonic()
+
+    def seen(self) -> Sighting:
+        """As it is told to who watches."""
+        return self._account.started(self)
+
+    def __enter__(self) -> None:
+        self._account.began(self)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._account.ended(self)

@@ -1,8 +1,7 @@
 """Working together, or alone: a suspicious message must take no neighbour with it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 GATHER_SECONDS = 0.05
 """Those who must work alone and come together get here within it, so that their order is known."""
@@ -21,21 +20,23 @@ class Room:
         self._suspects: list[int] = []
         self._waiting: list[asyncio.Future[None]] = []
 
-    @asynccontextmanager
-    async def enter(self, *, alone: bool, seconds: float, order: int = 0) -> AsyncIterator[None]:
-        """Work inside; *alone* is served before those who would come in together, the lowest *order* first.
+    def enter(self, *, alone: bool, seconds: float, order: int = 0) -> "Place":
+        """Work inside it; *alone* is served before those who would come in together, the lowest *order* first.
 
-        Raises: NoPlace after *seconds* of waiting.
+        Raises, where it is entered: NoPlace after *seconds* of waiting.
         """
-        taken = self._places if alone else 1
-        if alone or not self._fits(taken, []):
-            await self._wait(taken, [order] if alone else [], seconds)
+        return Place(self, self._places if alone else 1, [order] if alone else [], seconds)
+
+    async def take(self, taken: int, suspect: list[int], seconds: float) -> None:
+        """Be inside. Raises: NoPlace."""
+        if suspect or not self._fits(taken, []):
+            await self._wait(taken, suspect, seconds)
         self._inside += taken
-        try:
-            yield
-        finally:
-            self._inside -= taken
-            self._tell()
+
+    def leave(self, taken: int) -> None:
+        """Be inside no more."""
+        self._inside -= taken
+        self._tell()
 
     async def _wait(self, taken: int, suspect: list[int], seconds: float) -> None:
         self._suspects += suspect
@@ -65,3 +66,21 @@ class Room:
         for change in waiting:
             if not change.done():
                 change.set_result(None)
+
+
+class Place:
+    """What somebody takes of a room, while they work. A generator would cost a message more than the place does."""
+
+    def __init__(self, room: Room, taken: int, suspect: list[int], seconds: float) -> None:
+        self._room = room
+        self._taken = taken
+        self._suspect = suspect
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        await self._room.take(self._taken, self._suspect, self._seconds)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._room.leave(self._taken)

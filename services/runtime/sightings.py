@@ -88,33 +88,30 @@ class Sightings:
     def began(self, key: Hashable, see: See) -> None:
         """Something is under way until `ended` names its *key*; *see* is asked only when somebody watches."""
         self._open[key] = see
-        if self._watched:
-            self._tell(see())
+        if self.watched:
+            self.tell(see())
 
     def ended(self, key: Hashable) -> None:
         """It is over, or it never began."""
         self._open.pop(key, None)
 
-    def tell(self, see: See) -> None:
-        """Something happened."""
-        if self._watched:
-            self._tell(see())
-
     @property
-    def _watched(self) -> bool:
+    def watched(self) -> bool:
+        """Whether anybody wants to be told now."""
         return time.monotonic() < self._until
 
-    def _tell(self, sighting: Sighting) -> None:
+    def tell(self, sighting: Sighting) -> None:
+        """Something happened that is to be told."""
         self._untold.append(sighting)
         self._more.set()
 
     async def _on_wanted(self, message: Msg) -> None:
-        fresh = not self._watched
+        fresh = not self.watched
         with contextlib.suppress(msgspec.DecodeError):
             fresh = msgspec.json.decode(message.data or b"{}", type=Wanted).fresh or fresh
         self._until = time.monotonic() + LEASE_SECONDS
         for see in tuple(self._open.values()) if fresh else ():
-            self._tell(see())
+            self.tell(see())
 
     @asynccontextmanager
     async def told(self, client: Client) -> AsyncIterator[None]:
