@@ -60,8 +60,15 @@ class Interrupted:
 
 
 def _fitting(heard: tuple[Heard, ...]) -> tuple[Heard, ...]:
-    """The latest, as many as an utterance's header has room for."""
-    heard = heard[-MAX_HEARD:]
-    while len(heard) > 1 and sum(len(one.transcription) + len(one.text) for one in heard) > MOST_ASKED + MOST_TOLD:
-        heard = heard[1:]
+    """The latest, as many as an utterance's header has room for; first to go are those of which nothing was heard.
+
+    A turn that was stopped in stt tells llm something only in the rare case that it went on there all the same.
+    """
+    while len(heard) > MAX_HEARD or (len(heard) > 1 and _length(heard) > MOST_ASKED + MOST_TOLD):
+        needless = next((at for at, one in enumerate(heard[:-1]) if not one.transcription), 0)
+        heard = heard[:needless] + heard[needless + 1 :]
     return heard
+
+
+def _length(heard: tuple[Heard, ...]) -> int:
+    return sum(len(one.transcription) + len(one.text) for one in heard)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bus_schemas import Cancel, Event, Failed, Heard, Speech, Transcript, Utterance, codes
+from bus_schemas.events import MAX_HEARD
 from bus_schemas.frames import Done, Error, ErrorFrame, Taken
 from services.edge.actions import Action, Leave, Publish, Report, Tell
 from services.edge.dialogue import MOST_UNSENT, Dialogue, Outgoing
@@ -171,6 +172,19 @@ def test_what_llm_may_not_have_heard_is_said_again_until_a_turn_is_answered() ->
     hear(talk, *spoken("turn3", 0, last=True))
     send(talk)
     assert publish(talk.heard(b"four", 3)).heard is None
+
+
+def test_turns_that_were_stopped_unheard_take_no_room_from_one_that_was_heard() -> None:
+    """Who begins to speak and thinks better of it, again and again, has not unsaid what was said before."""
+    talk = dialogue()
+    talk.heard(b"one", 0)
+    hear(talk, *spoken("turn1", 0))
+    send(talk)
+    for _ in range(MAX_HEARD + 2):
+        told = publish(talk.heard(b"again", 1)).heard
+    assert told is not None
+    assert len(told.before) == MAX_HEARD - 1
+    assert told.before[0] == Heard(turn="turn1", sentences=1, transcription="q", text="Sentence 0.")
 
 
 def test_silence_is_answered_without_llm_and_leaves_what_it_is_to_be_told() -> None:

@@ -14,6 +14,7 @@ from services.llm.sentences import LIMIT, Piece, thoughts
 WORDS = re.split(
     " ",
     "Olá você Dr. Sr. p. ex. e.g. No. 5 3.5 10.30 etc. p.m. U.S. Paris. Lisbon! ok? Wait... hm… “Yes.” (No.) said,"
+    " can't. isn’t. 'J. R.' ext. हैं। حالك؟"
     " então; é. because but mas and e which long, words: Maria. 10, 20 — –"
     " «Sim» 1. 2. - * ** `code` [docs](http://x.y/z) _so_ # > \n \n\n"
     " 日本語です。 はい！ 😀 4 * 3"
@@ -63,6 +64,10 @@ def chunked(text: str, cuts: Sequence[int]) -> list[str]:
         ("Well... maybe. Hm… Yes.", ["Well... maybe.", "Hm…", "Yes."]),
         ("“Stop!” he said. “No.” She ran.", ["“Stop!” he said.", "“No.”", "She ran."]),
         ("Really?! (Yes.) Good.", ["Really?!", "(Yes.)", "Good."]),
+        ("No, I can't. Sorry. It isn’t. That's it.", ["No, I can't.", "Sorry.", "It isn’t.", "That's it."]),
+        ("He read 'J. R. Smith' to us.", ["He read 'J. R. Smith' to us."]),
+        ("Call us, ext. 12. Thanks.", ["Call us, ext. 12.", "Thanks."]),
+        ("مرحبا، كيف حالك؟ أنا بخير. आप कैसे हैं। मैं ठीक हूँ।", ["مرحبا، كيف حالك؟", "أنا بخير.", "आप कैसे हैं।", "मैं ठीक हूँ।"]),
         ("日本です。次！はい", ["日本です。", "次！", "はい"]),
         ("no full stop", ["no full stop"]),
         ("", []),

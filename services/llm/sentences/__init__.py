@@ -24,13 +24,13 @@ ABBREVIATIONS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """Words, and initials, that keep their dot inside a sentence. `etc.` and `p.m.` end one before a capital."""
-BEFORE_A_NUMBER = re.compile(r"(?:nos?|n[úu]m|nr|pp|arts?|m[áa]x|m[íi]n)\Z", re.IGNORECASE)
+BEFORE_A_NUMBER = re.compile(r"(?:nos?|n[úu]m|nr|pp|arts?|ext|m[áa]x|m[íi]n)\Z", re.IGNORECASE)
 """Words whose dot belongs to the number that follows; otherwise they end a sentence."""
 
-_END = re.compile(r"[.!?…]+[\"'”’»)\]*_`]*(?=\s|\Z)|[。！？]+[\"'”’»)\]」』*_`]*|\n")
+_END = re.compile(r"[.!?…؟।]+[\"'”’»)\]*_`]*(?=\s|\Z)|[。！？]+[\"'”’»)\]」』*_`]*|\n")
 _CLAUSE = re.compile(r"[,;:)—–](?=\s)|[，、；：]")
 _GAP = re.compile(r"[^\S\n]*")
-_WORD_BEFORE = re.compile(r"[\w.]*\Z")
+_WORD_BEFORE = re.compile(r"\w[\w.'’]*\Z")
 _ENDS_ANYWAY = frozenset({"I", "a.m", "p.m", "A.M", "P.M"})
 
 _BLOCK = re.compile(r"\A\s*(?:(?:#{1,6}|>|[-*+•·])\s+)*(?:```\w*\s*\Z)?")
