@@ -6,12 +6,13 @@ import sys
 import structlog
 
 from services.runtime import bus as buses
-from services.runtime import serve, streams
+from services.runtime import garbage, serve, streams
 from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
 from services.runtime.health import Readiness
 
 from . import lines, open_files, presence, report, server
+from .server import Edge
 from .settings import EdgeSettings
 
 LOOK_SECONDS = 5.0
@@ -35,13 +36,18 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
         presence.announced(bus, edge, serve.worker_name(settings.runtime)),
     ):
         log.info("service_ready", host=settings.host, port=edge.port)
-        async with asyncio.TaskGroup() as group:
-            watch = [group.create_task(bus.lost()), group.create_task(_look(bus, readiness))]
-            await stopping.wait()
-            await edge.drain(settings.runtime.worker.drain_seconds)
-            for task in watch:
-                task.cancel()
+        with garbage.seldom():
+            await _serve(edge, bus, readiness, stopping, settings.runtime.worker.drain_seconds)
     log.info("service_stopped")
+
+
+async def _serve(edge: Edge, bus: Bus, readiness: Readiness, stopping: asyncio.Event, drain_seconds: float) -> None:
+    async with asyncio.TaskGroup() as group:
+        watch = [group.create_task(bus.lost()), group.create_task(_look(bus, readiness))]
+        await stopping.wait()
+        await edge.drain(drain_seconds)
+        for task in watch:
+            task.cancel()
 
 
 async def _look(bus: Bus, readiness: Readiness) -> None:
