@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from services.runtime.wav import Sound
+from services.tts.engines import polish
 from services.tts.engines.phonemes import cut, parts
-from services.tts.engines.polish import LEAD_S, LOUDNESS, PAUSE_S, PEAK, polish
+from services.tts.engines.polish import LEAD_S, LOUDNESS, PAUSE_S, PEAK
 
 RATE = 24_000
 
@@ -36,7 +38,7 @@ def test_sentences_are_parts() -> None:
 def test_every_sound_has_one_loudness_and_one_pause() -> None:
     """A soft voice and a loud one come out alike, with the silence around them replaced by ours."""
     for level in (0.03, 0.3):
-        sound = polish(np.concatenate([silence(0.5), tone(1.0, level), silence(0.7)]), RATE)
+        sound = polished(np.concatenate([silence(0.5), tone(1.0, level), silence(0.7)]))
         assert sound.seconds == pytest.approx(1.0 + LEAD_S + PAUSE_S, abs=0.01)
         heard = sound.samples[round(LEAD_S * RATE) : -round(PAUSE_S * RATE)] / 32767
         assert np.sqrt(np.mean(heard**2)) == pytest.approx(LOUDNESS, rel=0.15)
@@ -44,17 +46,32 @@ def test_every_sound_has_one_loudness_and_one_pause() -> None:
 
 def test_a_pause_is_added_where_a_model_ends_at_once() -> None:
     """Two sentences never run into each other."""
-    sound = polish(tone(1.0, 0.3), RATE)
+    sound = polished(tone(1.0, 0.3))
     assert not sound.samples[-round(PAUSE_S * RATE) + 100 :].any()
 
 
+def test_only_the_ends_of_a_part_are_trimmed() -> None:
+    """Silence between two pieces is the speaker's own."""
+    piece = np.concatenate([silence(0.5), tone(1.0, 0.3), silence(0.7)])
+    kept = [polish.trim(piece, RATE, first=number == 0, last=number == 2) for number in range(3)]
+    assert [len(each) / RATE for each in kept] == pytest.approx(
+        [LEAD_S + 1.0 + 0.7, 0.5 + 1.0 + 0.7, 0.5 + 1.0 + PAUSE_S], abs=0.01
+    )
+
+
 def test_nothing_clips_and_silence_stays_silence() -> None:
-    """A peak is held below full scale; noise is not lifted into sound."""
+    """A peak is held below full scale, and what is soft is not bent; noise is not lifted into sound."""
     spike = np.zeros(RATE, dtype=np.float32)
     spike[5000] = 1.5
-    assert np.max(np.abs(polish(spike, RATE).samples)) <= PEAK * 32767 + 1
-    assert not polish(np.zeros(RATE, dtype=np.float32), RATE).samples.any()
-    assert not len(polish(np.zeros(0, dtype=np.float32), RATE).samples)
+    assert np.max(np.abs(polish.sound(spike, RATE, 4.0).samples)) <= PEAK * 32767 + 1
+    assert polish.sound(np.full(9, 0.25, np.float32), RATE, 2.0).samples.tolist() == [round(0.5 * 32767)] * 9
+    assert not polished(np.zeros(RATE, dtype=np.float32)).samples.any()
+    assert not len(polished(np.zeros(0, dtype=np.float32)).samples)
+
+
+def polished(samples: NDArray[np.float32]) -> Sound:
+    kept = polish.trim(samples, RATE)
+    return polish.sound(kept, RATE, polish.gain(kept))
 
 
 def silence(seconds: float) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """The embedded speaker: Piper and Kokoro on the CPU, chosen by voice and language."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -9,7 +9,6 @@ import structlog
 
 from services.runtime import threads
 from services.runtime.errors import StartError
-from services.runtime.wav import Sound
 
 from .. import voices
 from ..settings import TtsSettings
@@ -38,8 +37,8 @@ class Preset(Protocol):
         """Cut a text into what is spoken at one go."""
         ...
 
-    def sound(self, part: str, stop: Stop) -> Sound:
-        """Speak one part; *stop* may end it with any error."""
+    def pieces(self, part: str, stop: Stop) -> Iterator[Piece]:
+        """Speak one part, each piece when it is asked for; *stop* may end it with any error."""
         ...
 
 
@@ -65,9 +64,9 @@ class Embedded:
         try:
             parts = await self._run(stop, preset.parts, text)
             for number, part in enumerate(parts, start=1):
-                sound = await self._run(stop, preset.sound, part, stop)
-                if len(sound.samples):
-                    yield Piece(sound, end=number == len(parts))
+                pieces = preset.pieces(part, stop)
+                while (piece := await self._run(stop, next, pieces, None)) is not None:
+                    yield Piece(piece.sound, end=piece.end and number == len(parts))
         finally:
             stop.set()
 
@@ -103,7 +102,7 @@ def load(settings: TtsSettings, catalogue: Voices) -> Embedded:
     presets = _presets(catalogue, settings.tts_threads)
     for preset in {type(preset): preset for preset in presets.values()}.values():
         for part in preset.parts("OK."):
-            preset.sound(part, Stop())
+            list(preset.pieces(part, Stop()))
     return Embedded(catalogue, presets, settings.tts_concurrency)
 
 

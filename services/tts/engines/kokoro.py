@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 
 import numpy as np
@@ -10,11 +10,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.runtime.errors import StartError
-from services.runtime.wav import Sound
 
-from . import onnx, phonemes
+from . import Piece, onnx, phonemes, polish
 from .onnx import Session, Stop
-from .polish import polish
 
 RATE = 24_000
 MAX_PHONEMES = 150
@@ -41,18 +39,18 @@ class KokoroVoice(Struct, frozen=True):
         """The phonemes of *text*, part by part."""
         return phonemes.parts(text, self.espeak, MAX_PHONEMES)
 
-    def sound(self, part: str, stop: Stop) -> Sound:
-        """Speak one part; *stop* ends it at once."""
+    def pieces(self, part: str, stop: Stop) -> Iterator[Piece]:
+        """Speak one part, in one piece; *stop* ends it at once."""
         tokens = [self.vocabulary[phoneme] for phoneme in part if phoneme in self.vocabulary]
         if not tokens:
-            return Sound(np.zeros(0, dtype=np.int16), RATE)
+            return
         inputs = {
             "tokens": np.array([[_EDGE, *tokens, _EDGE]], dtype=np.int64),
             "style": self.styles[len(tokens)],
             "speed": np.ones(1, dtype=np.float32),
         }
-        samples = self.session.run(None, inputs, stop.options)[0]
-        return polish(np.asarray(samples, dtype=np.float32).ravel(), RATE)
+        samples = polish.trim(self.session.run(None, inputs, stop.options)[0].ravel(), RATE)
+        yield Piece(polish.sound(samples, RATE, polish.gain(samples)), end=True)
 
 
 class Kokoro:

@@ -6,29 +6,42 @@ from numpy.typing import NDArray
 from services.runtime.wav import Sound
 
 LOUDNESS = 0.09
-"""Root mean square of a part, of full scale: what Kokoro gives by itself (measured); Piper is 4 dB softer."""
+"""Root mean square of speech, of full scale: what Kokoro gives by itself (measured); Piper is 4 dB softer."""
 PEAK = 0.95
 LEAD_S = 0.05
 PAUSE_S = 0.2
 
 _SILENCE = 0.01
 _MAX_GAIN = 4.0
+_KNEE = 0.6
+"""From here on peaks are bent, not cut: a consonant may be 16 dB above a voice's loudness."""
 
 
-def polish(samples: NDArray[np.float32], rate: int) -> Sound:
-    """Trim the silence around *samples* (-1..1) to LEAD_S and PAUSE_S, and bring them to LOUDNESS below PEAK."""
-    samples = _trim(samples, rate)
-    level = float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
-    peak = float(np.max(np.abs(samples), initial=0.0))
-    gain = min(LOUDNESS / level, PEAK / peak, _MAX_GAIN) if level else 1.0
-    return Sound(np.round(samples * gain * np.iinfo(np.int16).max).astype(np.int16), rate)
+def trim(samples: NDArray[np.float32], rate: int, *, first: bool = True, last: bool = True) -> NDArray[np.float32]:
+    """Bring the silence before the *first* piece of a part to LEAD_S, and that behind its *last* to PAUSE_S.
 
-
-def _trim(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    A sound that is silent altogether stays as it is.
+    """
     heard = np.flatnonzero(np.abs(samples) > _SILENCE)
     if not len(heard):
         return samples
-    lead, pause = round(LEAD_S * rate), round(PAUSE_S * rate)
-    kept = samples[max(0, heard[0] - lead) : heard[-1] + 1 + pause]
+    begin = max(0, heard[0] - round(LEAD_S * rate)) if first else 0
+    if not last:
+        return samples[begin:]
+    pause = round(PAUSE_S * rate)
     missing = pause - (len(samples) - 1 - heard[-1])
-    return np.pad(kept, (0, max(0, missing)))
+    return np.pad(samples[begin : heard[-1] + 1 + pause], (0, max(0, missing)))
+
+
+def gain(samples: NDArray[np.float32]) -> float:
+    """What brings *samples* (-1..1) to LOUDNESS; silence is not lifted into sound."""
+    level = float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
+    return min(LOUDNESS / level, _MAX_GAIN) if level else 1.0
+
+
+def sound(samples: NDArray[np.float32], rate: int, gain: float) -> Sound:
+    """*samples*, louder by *gain*, below PEAK."""
+    loud = samples * gain
+    over = np.maximum(np.abs(loud) - _KNEE, 0)
+    bent = np.where(over > 0, np.sign(loud) * (_KNEE + (PEAK - _KNEE) * np.tanh(over / (PEAK - _KNEE))), loud)
+    return Sound(np.round(bent * np.iinfo(np.int16).max).astype(np.int16), rate)
