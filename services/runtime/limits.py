@@ -5,6 +5,7 @@ a message that costs no engine time.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -18,12 +19,14 @@ class Limits(Generic[T]):
         self._expired = expired
         self._ends: dict[T, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._next = math.inf
+        """The timer's time: what the timer itself says is rounded by some loops."""
 
     def keep(self, thing: T, seconds: float) -> None:
         """From now on *thing* has so long."""
         end = asyncio.get_running_loop().time() + seconds
         self._ends[thing] = end
-        if self._timer is None or end < self._timer.when():
+        if end < self._next:
             self._wake_at(end)
 
     def drop(self, thing: T) -> None:
@@ -33,11 +36,12 @@ class Limits(Generic[T]):
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._next = when
         self._timer = asyncio.get_running_loop().call_at(when, self._wake)
 
     def _wake(self) -> None:
         """The timer is set for what was kept then; most of that has been dropped since."""
-        self._timer = None
+        self._timer, self._next = None, math.inf
         now = asyncio.get_running_loop().time()
         for thing in [thing for thing, end in self._ends.items() if end <= now]:
             del self._ends[thing]

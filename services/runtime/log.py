@@ -13,6 +13,7 @@ from structlog.dev import plain_traceback
 from structlog.typing import EventDict, Processor
 
 from . import trace
+from .lines import Lines
 
 
 class LogSettings(Struct, frozen=True):
@@ -30,11 +31,11 @@ def configure(settings: LogSettings, service: str) -> None:
     console = sys.stderr.isatty() if not settings.log_format else settings.log_format == "console"
     timed: Processor = structlog.processors.TimeStamper(fmt="iso", utc=True) if console else _timed
     shared: list[Processor] = [_named(service), trace.into_log, structlog.processors.add_log_level, timed]
-    last = _renderers(console)
+    last, lines = _renderers(console), Lines(sys.stderr)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)

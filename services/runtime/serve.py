@@ -108,7 +108,7 @@ async def work(
             readiness.have("bus")
             async with _unless_stopped(open_stage(wanted, connection), connection, stopping) as stage:
                 if stage is None:
-                    _leave()
+                    await _leave()
                 readiness.have("engine")
                 logger.info("service_ready", worker=name_here)
                 worker = Worker(connection, stage, runtime.worker, readiness, name_here)
@@ -137,10 +137,10 @@ async def announced(connection: Bus, stage: Stage, worker: Worker, name: str) ->
         yield
 
 
-def _leave() -> NoReturn:
+async def _leave() -> NoReturn:
     """End at once: a model that still loads in a thread cannot be stopped, and nothing was taken yet."""
     logger.info("service_stopped", loading=True)
-    sys.stderr.flush()
+    await asyncio.sleep(0)  # the line is written by the end of this round
     os._exit(0)
 
 
