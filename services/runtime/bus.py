@@ -22,7 +22,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from bus_schemas import Event, codec, codes
 from bus_schemas.codec import Message
 
-from . import access, metrics, tracing
+from . import access, metrics, reading, tracing
 from .access import BusSettings as BusSettings
 from .confirm import Confirmations
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
@@ -234,6 +234,7 @@ async def _abandon(client: Client) -> None:
 
 async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
     seed, encryption = await _credentials(client, settings)
+    reading.in_large_pieces()
     opening = True
 
     async def on_error(error: Exception) -> None:
