@@ -2,9 +2,8 @@
 
 import pytest
 
-from bus_schemas import Cancel, Failed, Utterance
+from bus_schemas import Cancel, Failed, Sentence, Transcript
 from services.runtime.bus import Bus
-from tests.edge.asking import tone
 from tests.harness import listening, wait_until
 
 pytestmark = pytest.mark.usefixtures("stages")
@@ -23,10 +22,13 @@ async def test_what_is_no_wav_is_refused_with_its_code_and_what_to_do(bus: Bus) 
 
 async def test_a_turn_whose_time_is_over_fails_without_being_worked_on(bus: Bus) -> None:
     async with listening(bus, "voice.*.kiosk.42") as events:
-        await bus.publish(Utterance(origin="kiosk", session="42", turn="t1", wav=tone(1.0), timeout_ms=1))
+        over = round((bus.time() - 1.0) * 1000)
+        late = Transcript(origin="kiosk", session="42", turn="t1", text="Too late?", seconds=1.0, deadline=over)
+        await bus.publish(late)
         await wait_until(lambda: any(isinstance(event, Failed) for event in events), "the failure is told")
 
     assert [event.code for event in events if isinstance(event, Failed)] == ["deadline"]
+    assert not any(isinstance(event, Sentence) for event in events)
 
 
 async def test_a_cancel_is_heard_by_everyone_and_stored_by_nobody(bus: Bus) -> None:
