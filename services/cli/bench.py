@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
 
 from services.runtime import settings
 from services.runtime.errors import StartError
@@ -28,7 +30,7 @@ FAILED = 1
 def run(words: argparse.Namespace) -> int:
     """Ask with each number of callers, print the figures; 1 when a question was not answered.
 
-    Raises: StartError for a recording that cannot be read.
+    Raises: StartError for a recording that cannot be read, or an address that is none.
     """
     wanted = settings.load(CliSettings)
     wav = _read(words.wav or str(demo.QUESTION))
@@ -94,6 +96,11 @@ def _answers(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _url(url: str, stream: bool) -> str:
+    """Raises: StartError for what is no address of a WebSocket."""
+    try:
+        parse_uri(url)
+    except InvalidURI as error:
+        raise StartError(f"{error}: name one such as ws://127.0.0.1:8000/ws with --url") from error
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query)) | ({"stream": "1"} if stream else {})
     return urlunsplit(parts._replace(query=urlencode(query)))

@@ -8,6 +8,7 @@ whatever room it leaves: of 40 sentences of 0.4 to 5.3 s that end with their las
 2 with 7 and 3 with 6.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 
@@ -114,13 +115,29 @@ def is_noise(reading: Reading) -> bool:
 
 def is_doubtful(reading: Reading, seconds: float) -> bool:
     """Whisper repeats itself or guesses: a full window may say better."""
-    return _ratio(reading.text) > LOOP_RATIO or reading.score < GUESS_SCORE or reading.tokens >= most_tokens(seconds)
+    return is_loop(reading, seconds) or reading.score < GUESS_SCORE or _ends_twice(reading.text)
+
+
+def is_loop(reading: Reading, seconds: float) -> bool:
+    """Whisper repeats itself without end."""
+    return _ratio(reading.text) > LOOP_RATIO or reading.tokens >= most_tokens(seconds)
+
+
+def believed(short: Reading, full: Reading, seconds: float) -> Reading:
+    """Which of two readings of one sound counts: that of the full window, unless only it is a loop."""
+    return short if is_loop(full, seconds) and not is_loop(short, seconds) else full
 
 
 def _ratio(text: str) -> float:
     """How many times smaller zlib makes it: 1 to 1.6 for sentences."""
     data = text.encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def _ends_twice(text: str) -> bool:
+    """Whether its last words, two or more, are those before them: the beginning of a loop that ended by itself."""
+    said = re.findall(r"\w+", text.lower())
+    return any(said[-count:] == said[-2 * count : -count] for count in range(2, len(said) // 2 + 1))
 
 
 def _cut(pieces: Sequence[Piece], limit: int) -> int:

@@ -57,6 +57,14 @@ def test_nobody_there_is_a_problem_of_each_turn_and_no_traceback(tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+def test_an_address_that_is_no_websocket_is_one_sentence(tmp_path: Path) -> None:
+    done = run(tmp_path, "bench", "--url", "http://127.0.0.1:8000/ws", "--callers", "1", "--turns", "1")
+
+    assert done.returncode == 1
+    assert "name one such as ws://127.0.0.1:8000/ws with --url" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_recording_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     done = run(tmp_path, "bench", "--wav", "nowhere.wav")
 

@@ -175,6 +175,32 @@ async def test_a_long_pause_costs_nothing_and_adds_no_words(whisper: Transcriber
     assert errors([f"{SENTENCES[0]} {SENTENCES[1]}"], [found.text]) <= 0.08
 
 
+def test_an_echo_loses_no_words(speech: list[Samples]) -> None:
+    """In a hall a third of this sentence is not surely speech; all of it may be, and is read."""
+    seconds = np.arange(windows.RATE) / windows.RATE
+    echo = np.random.default_rng(3).standard_normal(windows.RATE) * np.exp(-seconds / 0.3) * 0.15
+    echo[0] = 1
+    hall = np.convolve(speech[4], echo)[: len(speech[4])]
+    stretches = decoding.speech((hall / np.abs(hall).max() / 2).astype(np.float32))
+    assert sum(end - start for start, end in stretches) > 0.8 * len(hall)
+
+
+async def test_a_loop_of_the_full_window_does_not_replace_what_the_short_one_guessed(
+    decoder: Decoder, speech: list[Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guess is read again, and what that says is believed, unless it is a loop: 200 words that nobody said."""
+    said = {
+        800: windows.Reading("A guess.", "en", 4, -0.9, 0.1),
+        3000: windows.Reading("so " * 99, "en", 99, -0.1, 0.1),
+    }
+    monkeypatch.setattr(decoding, "look", lambda _, rows, **__: [said[row.frames] for row in rows])
+    whisper = faster_whisper.FasterWhisper(decoder, concurrency=1)
+    assert (await whisper.transcribe(speech[0], "en")).text == "A guess."
+    said[3000] = windows.Reading("What it was.", "en", 5, -1.0, 0.1)
+    assert (await whisper.transcribe(speech[0], "en")).text == "What it was."
+    await whisper.close()
+
+
 NOISE = np.random.default_rng(7)
 SECONDS = np.arange(3 * windows.RATE) / windows.RATE
 QUIET = {

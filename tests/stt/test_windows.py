@@ -91,6 +91,20 @@ def test_more_tokens_than_a_person_can_say_are_doubtful() -> None:
     assert not windows.is_doubtful(reading(tokens=29), 2.0)
 
 
+def test_words_that_are_said_twice_at_the_end_are_doubtful() -> None:
+    """A loop that ends by itself: too short to compress well, and believed by Whisper."""
+    assert windows.is_doubtful(reading("He was amiable himself. Ten of clubs. Ten of clubs."), 5.0)
+    assert not windows.is_doubtful(reading("Five, five."), 2.0)
+    assert not windows.is_doubtful(reading("Ten of clubs and two of clubs."), 2.0)
+
+
+def test_a_full_window_is_believed_unless_only_it_is_a_loop() -> None:
+    guess, better, loop = reading("Hello their.", score=-0.9), reading("Hello there."), reading("so " * 99, tokens=99)
+    assert windows.believed(guess, better, 2.0) == better
+    assert windows.believed(guess, loop, 2.0) == guess
+    assert windows.believed(loop, loop, 2.0) == loop
+
+
 def test_a_guess_is_doubtful() -> None:
     assert windows.is_doubtful(reading(score=-0.75), 2.0)
     assert not windows.is_doubtful(reading(score=-0.6), 2.0)

