@@ -37,7 +37,7 @@ class Lines:
         self.flush()
 
     debug = info
-    error = critical = exception = warning
+    error = critical = warning
 
     def flush(self) -> None:
         """Write all that waits."""
