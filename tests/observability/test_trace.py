@@ -123,6 +123,7 @@ async def test_a_log_line_names_the_trace_of_what_it_is_about(capsys: pytest.Cap
 
     await asyncio.create_task(work())
     structlog.get_logger().info("outside")
+    await asyncio.sleep(0)  # lines are written by the end of a round
 
     within, outside = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (within["trace_id"], within["span_id"]) == (TRACE, PARENT)
