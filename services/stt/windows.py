@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 RATE = 16_000
@@ -132,6 +132,18 @@ def _ratio(text: str) -> float:
     """How many times smaller zlib makes it: 1 to 1.6 for sentences."""
     data = text.encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def unlooped(reading: Reading, seconds: float) -> Reading:
+    """*reading* up to where words, once said, begin to come a third time, when it is a loop that nothing mended."""
+    words = reading.text.split()
+    most = len(words) // 3 if is_loop(reading, seconds) else 0
+    for start in range(len(words)):
+        for count in range(1, min(most, (len(words) - start) // 3) + 1):
+            once, twice, thrice = (words[start + n * count : start + (n + 1) * count] for n in range(3))
+            if once == twice == thrice:
+                return structs.replace(reading, text=" ".join(words[: start + count]))
+    return reading
 
 
 def _ends_twice(text: str) -> bool:

@@ -105,6 +105,15 @@ def test_a_full_window_is_believed_unless_only_it_is_a_loop() -> None:
     assert windows.believed(loop, loop, 2.0) == loop
 
 
+def test_what_still_is_a_loop_is_said_once() -> None:
+    """A person who is misheard is asked again; 200 words that nobody said would be answered."""
+    loop = reading("I am " + "the one who is " * 50, tokens=210)
+    assert windows.unlooped(loop, 5.0).text == "I am the one who is"
+    assert windows.unlooped(reading("No, no, no. No, no, no.", tokens=8), 3.0).text == "No, no, no. No, no, no."
+    quick = reading("Ten words that were said so quickly that they seem many.", tokens=99)
+    assert windows.unlooped(quick, 2.0) == quick
+
+
 def test_a_guess_is_doubtful() -> None:
     assert windows.is_doubtful(reading(score=-0.75), 2.0)
     assert not windows.is_doubtful(reading(score=-0.6), 2.0)

@@ -69,7 +69,9 @@ class FasterWhisper:
         """What looks like a loop is read again, with whatever waits for a full window then."""
         reading = await self._batches.do(shown)
         full = decoding.again(shown, reading)
-        return windows.believed(reading, await self._batches.do(full), shown.seconds) if full else reading
+        if full:
+            reading = windows.believed(reading, await self._batches.do(full), shown.seconds)
+        return windows.unlooped(reading, shown.seconds)
 
     def _look(self, rows: Sequence[Shown]) -> list[Reading]:
         try:
