@@ -14,7 +14,7 @@ PAUSE_S = 0.2
 _SILENCE = 0.01
 _MAX_GAIN = 4.0
 _KNEE = 0.6
-"""From here on peaks are bent, not cut: a consonant may be 16 dB above a voice's loudness."""
+"""From here on a piece with too high a peak is bent, not cut: a consonant may be 16 dB above its voice's loudness."""
 
 
 def trim(samples: NDArray[np.float32], rate: int, *, first: bool = True, last: bool = True) -> NDArray[np.float32]:
@@ -34,14 +34,21 @@ def trim(samples: NDArray[np.float32], rate: int, *, first: bool = True, last: b
 
 
 def gain(samples: NDArray[np.float32]) -> float:
-    """What brings *samples* (-1..1) to LOUDNESS; silence is not lifted into sound."""
+    """What brings *samples* (-1..1) to LOUDNESS, and none above PEAK; silence is not lifted into sound."""
     level = float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
-    return min(LOUDNESS / level, _MAX_GAIN) if level else 1.0
+    peak = float(np.max(np.abs(samples), initial=0.0))
+    return min(LOUDNESS / level, PEAK / peak, _MAX_GAIN) if level else 1.0
 
 
 def sound(samples: NDArray[np.float32], rate: int, gain: float) -> Sound:
-    """*samples*, louder by *gain*, below PEAK."""
+    """*samples*, louder by *gain*, below PEAK, whatever sound that gain was found for."""
     loud = samples * gain
-    over = np.maximum(np.abs(loud) - _KNEE, 0)
-    bent = np.where(over > 0, np.sign(loud) * (_KNEE + (PEAK - _KNEE) * np.tanh(over / (PEAK - _KNEE))), loud)
-    return Sound(np.round(bent * np.iinfo(np.int16).max).astype(np.int16), rate)
+    if np.max(np.abs(loud), initial=0.0) > PEAK:
+        loud = _bent(loud)
+    return Sound(np.round(loud * np.iinfo(np.int16).max).astype(np.int16), rate)
+
+
+def _bent(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    room = PEAK - _KNEE
+    over = np.maximum(np.abs(samples) - _KNEE, 0)
+    return np.where(over > 0, np.sign(samples) * (_KNEE + room * np.tanh(over / room)), samples)
