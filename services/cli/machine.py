@@ -2,9 +2,8 @@
 
 Two cores are measured (docs/architecture.md, what the engines take), more are calculated: an utterance is the largest
 part of a turn and one thread's work, so stt has a place for each core and tts for half of them. What is the same on
-every machine is a default of its service and not chosen here: `WHISPER_THREADS`, `WHISPER_ENCODER_THREADS` and
-`LLM_THREADS`, 1, because more threads mostly wait for each other, and `LLM_CONCURRENCY`, because all replies of a
-process share that thread.
+every machine is a default of its service and not chosen here: `WHISPER_THREADS` and `LLM_THREADS`, 1, because more
+threads mostly wait for each other, and `LLM_CONCURRENCY`, because all replies of a process share that thread.
 """
 
 import os
@@ -30,6 +29,7 @@ def numbers(cores: int) -> dict[str, int]:
     """The variables of the services that follow from *cores*."""
     return {
         "STT_CONCURRENCY": cores,
+        "WHISPER_ENCODER_THREADS": min(cores, 2),
         "TTS_CONCURRENCY": max(cores // 2, min(cores, 2)),
         "TTS_THREADS": min(cores, 2),
     }

@@ -29,7 +29,7 @@ class WhisperSettings(Struct, frozen=True):
     """Beams of the search; 0: 1 on a CPU, 5 on a GPU."""
     whisper_threads: Positive = 1
     """CPU threads of one transcription; STT_CONCURRENCY of them run side by side."""
-    whisper_encoder_threads: Positive = 1
+    whisper_encoder_threads: Positive = 2
     """CPU threads of the encoder while one utterance is alone in its process. More than WHISPER_THREADS take a second
     copy of the model: 120 MB for `base`."""
     whisper_batch: Count = 0

@@ -19,7 +19,7 @@ def test_two_cores_are_planned_as_measured() -> None:
 def test_no_engine_has_more_threads_than_cores_and_more_cores_never_do_less(cores: int) -> None:
     few, more = machine.numbers(cores), machine.numbers(cores + 1)
     assert all(1 <= few[name] <= more[name] for name in few)
-    assert max(few["STT_CONCURRENCY"], few["TTS_THREADS"]) <= cores
+    assert max(few["STT_CONCURRENCY"], few["WHISPER_ENCODER_THREADS"], few["TTS_THREADS"]) <= cores
 
 
 def test_every_number_is_a_setting_that_a_service_reads() -> None:
@@ -29,7 +29,7 @@ def test_every_number_is_a_setting_that_a_service_reads() -> None:
 def test_what_the_operator_sets_stays(tmp_path: Path) -> None:
     """An empty variable is unset, as everywhere."""
     chosen = machine.chosen(16, {"STT_CONCURRENCY": "1", "TTS_CONCURRENCY": "", "TTS_THREADS_FILE": str(tmp_path)})
-    assert chosen == {"TTS_CONCURRENCY": "8"}
+    assert chosen == {"WHISPER_ENCODER_THREADS": "2", "TTS_CONCURRENCY": "8"}
 
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
