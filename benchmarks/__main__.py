@@ -6,7 +6,7 @@ import sys
 
 from . import report
 
-PARTS = ("pipeline", "pipeline.hearing", "bus")
+PARTS = ("pipeline", "pipeline.hearing", "bus", "bus.parts")
 """Modules of this package that are run, less than 25 minutes together."""
 FULL = ("growth",)
 """What `--full` runs besides."""

@@ -57,8 +57,7 @@ NOT_GOOD = """
   that stores each message cost some milliseconds, the monolith's hand-over a fraction of one. That is under a percent
   of a turn with real models.
 - With one caller and a short answer most of the time is Whisper's; what is won there is won by showing it a shorter
-  window than 30 s (8 s for a question of up to 6 s). What such
-  a window leaves in doubt is read again with 30 s: 4 of 84 recordings were, one of them half a second of speech.
+  window than 30 s (8 s for a question of up to 6 s). What such a window leaves in doubt is read again with 30 s.
 - Memory: four services are four Pythons, each with its libraries, and the broker is one more process.
 """
 

@@ -14,8 +14,6 @@ from tests.harness import free_port
 
 START_SECONDS = 120
 STOP_SECONDS = 20
-LOG_SHOWN = 20_000
-"""Characters of its log that are shown with a failure: a minute of turns."""
 
 SCRIPTED = {"STT_ENGINE": "scripted", "LLM_ENGINE": "scripted", "TTS_ENGINE": "scripted"}
 
@@ -60,5 +58,4 @@ def running(data: Path, settings: Mapping[str, str]) -> Iterator[Pipeline]:
         finally:
             if process.stdout is not None:
                 process.stdout.close()
-        sys.stdout.write(log.read_text()[-LOG_SHOWN:])  # pytest shows it with a test that failed
     assert code == 0, f"voicebus up ended with {code}: {log.read_text()[-3000:]}"

@@ -1,6 +1,7 @@
 """Real speech goes in, and what comes out is what was said: every service a process, real Whisper, real voices."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.timeout(600)
 
 Record = Callable[[str, object], None]
 
+LOG_SHOWN = 20_000
+"""Characters of what `voicebus up` logged, a minute of turns: a stall of it once left nothing to read."""
 MOST_WRONG = 0.15
 MOST_WRONG_BACK = 0.25
 MAX_BYTES = 8 * 1024 * 1024
@@ -27,8 +30,10 @@ MAX_BYTES = 8 * 1024 * 1024
 def parrot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Real Whisper and real voices around a scripted model that repeats what it is asked."""
     settings = {"LLM_ENGINE": "scripted", "SCRIPTED_REPLY": "{transcript}"}
-    with running(tmp_path_factory.mktemp("parrot"), settings) as pipeline:
+    folder = tmp_path_factory.mktemp("parrot")
+    with running(folder, settings) as pipeline:
         yield pipeline
+    sys.stdout.write((folder / "up.log").read_text()[-LOG_SHOWN:])  # pytest shows it where a test failed
 
 
 async def ask(pipeline: Pipeline, wavs: Sequence[bytes], language: str = "") -> list[Turn]:
