@@ -1,18 +1,25 @@
 """What many tests need: waiting for a condition, free ports, collecting what is on the bus."""
 
 import asyncio
-import socket
+import itertools
+import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from bus_schemas import Event, codec
+from services.cli import ports
 from services.runtime.bus import Bus
 
 STEP_SECONDS = 0.02
+PORTS = range(12_000, 32_000)
+"""Below those that Linux (from 32768) and macOS (from 49152) give to who asks for any: a test's port is not given to
+somebody else before the test uses it."""
+PROCESSES = 32
+"""So many test processes side by side have ports of their own."""
 
 
 async def wait_until(predicate: Callable[[], bool], description: str, seconds: float = 15.0) -> None:
@@ -24,11 +31,19 @@ async def wait_until(predicate: Callable[[], bool], description: str, seconds: f
         await asyncio.sleep(STEP_SECONDS)
 
 
+def _own_ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[worker % PROCESSES :: PROCESSES]
+    start = os.getpid() % len(own)  # another run of the tests on this machine starts elsewhere
+    return itertools.cycle([*own[start:], *own[:start]])
+
+
+_ports = _own_ports()
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now, and that this process gives once."""
+    return next(port for port in _ports if not ports.taken(port))
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from services.runtime.heed import heed_cancel
 
 from . import broker, console, machine, ports, progress, readiness
 from .children import Child, Relay, kept
+from .health_port import HealthPort
 from .processes import Processes, group
 
 LOOK_SECONDS = 1.0
@@ -142,13 +143,13 @@ def _broker(plan: Plan, processes: Processes) -> Child:
 
 
 def _service(name: str, plan: Plan, processes: Processes, environ: Mapping[str, str]) -> Child:
-    health = ports.free()
-    place = (plan.host, plan.port) if name == "edge" else (ports.LOOPBACK, health)
-    own = {**environ, "HEALTH_HOST": ports.LOOPBACK, "HEALTH_PORT": str(health)}
+    own = {**environ, "HEALTH_HOST": ports.LOOPBACK, "HEALTH_PORT": "0"}
     command = [sys.executable, "-m", f"services.{name}"]
-    return Child(
-        name,
-        lambda: processes.run(command, own, PIPE, plan.stop_seconds),
-        lambda: readiness.missing(*place, tls=plan.tls and name == "edge"),
-        plan.relay,
-    )
+    health = HealthPort(plan.relay)
+
+    async def missing() -> str:
+        if name == "edge":
+            return await readiness.missing(plan.host, plan.port, tls=plan.tls)
+        return await readiness.missing(ports.LOOPBACK, health.port) if health.port else "starting"
+
+    return Child(name, lambda: processes.run(command, own, PIPE, plan.stop_seconds), missing, health.relay)
