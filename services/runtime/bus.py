@@ -64,7 +64,7 @@ class Bus:
         """What the client complained of last."""
         self.trouble = ""
         """Why the broker cannot be used now; empty when it answers."""
-        self.on_reconnect: list[Callable[[], None]] = [metrics.RECONNECTS.inc]
+        self.on_reconnect: list[Callable[[], None]] = [metrics.RECONNECTS.inc, self._confirmations.lost]
         self.on_slow: list[Callable[[], None]] = [metrics.DROPS.inc]
         """Called when the client had to drop messages: what was missed is in the streams."""
         self.sightings = Sightings()
@@ -74,7 +74,7 @@ class Bus:
         """Store one event; repeating it is safe, the broker knows it by its id.
 
         Raises: QueueFull; Refused when the broker takes no message so large; Unavailable when the broker is away,
-        or did not answer within PUBLISH_SECONDS.
+        did not answer within PUBLISH_SECONDS, or was connected to anew meanwhile.
         """
         with tracing.publishing(codec.encode(event)) as message:
             await self.store(message)

@@ -37,7 +37,7 @@ class Stored(Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Stored)
 
 Answer = asyncio.Future[Msg | None]
-"""None: it did not come in time."""
+"""None: it did not come, in time or ever."""
 
 
 class Confirmations:
@@ -69,6 +69,11 @@ class Confirmations:
             del self._waiting[name]
             self._limits.drop(answer)
 
+    def lost(self) -> None:
+        """The connection was made anew: what was sent over the old one is answered to nobody, and can be sent again."""
+        for answer in self._waiting.values():
+            _no_answer(answer)
+
     async def _on_answer(self, message: Msg) -> None:
         answer = self._waiting.get(message.subject.rpartition(".")[2])
         if answer is not None and not answer.done():
@@ -83,7 +88,7 @@ def _no_answer(answer: Answer) -> None:
 
 def _stored(message: Msg | None) -> Stored:
     if message is None:
-        raise TimeoutError("the broker did not answer in time")
+        raise TimeoutError("the broker did not answer in time, or the connection ended first")
     if not message.data and codec.plain(message.headers).get("Status") == NOBODY:
         raise NoStreamResponseError
     stored = _decoder.decode(message.data)

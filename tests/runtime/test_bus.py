@@ -104,6 +104,30 @@ async def test_publishing_while_the_broker_is_away_is_told_at_once(tmp_path: Pat
             await bus.publish(utterance("t1"))
 
 
+async def test_what_a_killed_broker_did_not_confirm_is_told_as_soon_as_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who publishes need not wait for a confirmation that can never come."""
+    monkeypatch.setattr(buses, "PUBLISH_SECONDS", 50.0)
+    port = free_port()
+    async with contextlib.AsyncExitStack() as first:
+        running = await first.enter_async_context(broker.start(port, tmp_path))
+        async with buses.connect(BusSettings(nats_url=running.url), "test") as bus:
+            await streams.setup(bus.jetstream, StreamSettings())
+            running.process.send_signal(signal.SIGSTOP)
+            before = bus.client.stats["out_msgs"]
+            publishing = asyncio.create_task(bus.publish(utterance("t1")))
+            await wait_until(lambda: bus.client.stats["out_msgs"] > before, "it is published")
+            await wait_until(lambda: bus.client.pending_data_size == 0, "it is sent")
+            running.process.kill()
+            await first.aclose()
+            async with broker.start(port, tmp_path):
+                with pytest.raises(Unavailable, match="did not confirm"):
+                    async with asyncio.timeout(20):
+                        await publishing
+                await bus.publish(utterance("t1"))
+
+
 @pytest.mark.timeout(90)
 async def test_a_frozen_broker_is_left_and_found_again_when_it_thaws(tmp_path: Path) -> None:
     port = free_port()
