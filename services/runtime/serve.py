@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from bus_schemas import subjects
 
-from . import announce, bus, garbage, health, log, settings, tracing
+from . import announce, bus, garbage, health, log, settings, threads, tracing
 from .announce import Card, Figures
 from .bus import Bus, BusSettings
 from .errors import SettingsError, VoicebusError
@@ -57,6 +57,7 @@ def run(name: str, kind: type[S], service: Service[S]) -> int:
         return 2
     log.configure(_log_settings(wanted), name)
     failures: list[VoicebusError] = []
+    before = threads.awaited()
     try:
         with asyncio.Runner(loop_factory=event_loop) as runner:
             runner.run(_until_signal(name, wanted, service))
@@ -64,9 +65,10 @@ def run(name: str, kind: type[S], service: Service[S]) -> int:
         failures = _leaves(group)
     for failure in failures:
         logger.error("service_failed", error=str(failure), kind=type(failure).__name__)
-    if any(isinstance(failure, SettingsError) for failure in failures):
-        return 2
-    return 1 if failures else 0
+    code = 2 if any(isinstance(failure, SettingsError) for failure in failures) else 1 if failures else 0
+    if threads.awaited() - before:  # an engine hangs in one, and Python would wait for it
+        os._exit(code)
+    return code
 
 
 def event_loop() -> asyncio.AbstractEventLoop:

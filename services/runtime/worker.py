@@ -9,8 +9,9 @@ no room           downstream, or the broker is away: wait in place and publish t
                   pulling and is not ready until a probe of its engine succeeds. What was given back often waits in
                   place for that probe instead: the deadline ends the waiting, not a count.
 `Refused`         the sender's fault: `failed`, never again.
-a crash           given back once, then `failed` and a dead letter. Two in a row of different messages, or `Sick`: the
-                  worker hands back what it holds and ends with an error; who started it starts it again.
+a crash           given back once, then `failed` and a dead letter. Two in a row of different messages, or `Sick` (the
+                  engine is broken, or hangs in its thread): the worker hands back what it holds and ends with an
+                  error; who started it starts it again.
 no event          a dead letter (and `failed` where a turn is known), never again.
 delivered before  worked on alone, so that a message that kills its worker takes no other with it, in an order that each
                   delivery turns around; a fresh worker asks for one message at a time until it has settled one that
@@ -238,8 +239,12 @@ class Worker:
             return "cancelled"
         except Exception as error:
             if run.expired:
-                return await settle.too_late(self._bus, held, event, self._stage.name)
-            return await self._failed(held, event, error)
+                outcome = await settle.too_late(self._bus, held, event, self._stage.name)
+            else:
+                outcome = await self._failed(held, event, error)
+            if isinstance(error, Sick):
+                self._fall_sick(error)
+            return outcome
         await failpoint.reach(failpoint.BEFORE_ACK)
         await delivery.ack(held)
         return "finished"
@@ -271,7 +276,6 @@ class Worker:
                 refused = Refused(codes.TOO_LARGE, str(error))
                 return await settle.refuse(self._bus, held, event, self._stage.name, refused)
             case Sick():
-                self._fall_sick(error)
                 await delivery.nak(held, 0)
                 return "sick"
         log.error("handler_crashed", stage=self._stage.name, turn=event.turn, exc_info=error)

@@ -59,3 +59,11 @@ async def settled(bus: Bus, left: int = 0) -> None:
     while (found := await unfinished(bus)) != left:
         assert time.monotonic() < end, f"{found} transcripts are unfinished, not {left}"
         await asyncio.sleep(0.03)
+
+
+async def asked_for(bus: Bus) -> None:
+    """Wait until a worker asks for transcripts."""
+    end = time.monotonic() + 30
+    while not (await bus.jetstream.consumer_info(TRANSCRIPT, "llm")).num_waiting:
+        assert time.monotonic() < end, "no worker asks for transcripts"
+        await asyncio.sleep(0.1)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from services.runtime import threads
-from services.runtime.errors import Unavailable
+from services.runtime.errors import Sick, Unavailable
+from services.stt.engines import batch
 from services.stt.engines.batch import Batches
 from tests.harness import wait_until
 
@@ -125,3 +126,17 @@ async def test_a_pass_that_hangs_is_not_waited_for_without_an_end(
         await batches.close()
     gate.open.set()
     assert await tasks[0] == 0
+
+
+async def test_behind_a_batch_that_hangs_nobody_waits_for_ever(
+    batches: Batches[Job, int], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes then ends the process, and its message goes to another."""
+    monkeypatch.setattr(batch, "PASS_SECONDS", 0.05)
+    (first,) = await start(batches, gate, [])
+    await asyncio.sleep(0.1)
+    with pytest.raises(Sick, match="has worked on one batch for"):
+        await batches.do(("short", 1))
+    gate.open.set()
+
+    assert await first == 0

@@ -89,7 +89,7 @@ class LlamaCpp:
         finally:
             stop.set()
             if not writing.cancel():  # it ends within a token, or within PROMPT_BATCH of the prompt
-                await asyncio.wrap_future(writing)
+                await threads.freed(writing, "llama-cpp")
 
     def _write(self, messages: Sequence[Message], put: Put, stop: Flag) -> None:
         """Runs in a thread. The library swallows what its callback raises, so nothing may leave it."""

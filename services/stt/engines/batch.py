@@ -4,7 +4,9 @@ Nothing lingers for company. Who comes to a free thread is worked on alone and a
 """
 
 import asyncio
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +19,9 @@ J = TypeVar("J")
 R = TypeVar("R")
 P = TypeVar("P")
 Q = TypeVar("Q")
+
+PASS_SECONDS = 180.0
+"""A pass of the largest model on a small machine takes a minute; one that takes so long will never end."""
 
 
 class Batches(Generic[J, R]):
@@ -31,6 +36,8 @@ class Batches(Generic[J, R]):
         self._work = work
         self._waiting: deque[tuple[J, Future[R]]] = deque()
         self._running = 0
+        self._began: dict[int, float] = {}
+        """When the batch of a thread began, by the thread's number and the monotonic clock."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -46,12 +53,14 @@ class Batches(Generic[J, R]):
     async def do(self, job: J) -> R:
         """The result of *job*, alone or among others; who is cancelled while it waits is not worked on.
 
-        Raises: what the work raised; Unavailable when it was closed first.
+        Raises: what the work raised; Unavailable when it was closed first; Sick when a thread hangs.
         """
         future: Future[R] = Future()
         with self._lock:
             if self._closed:
                 raise Unavailable("the transcriber was closed")
+            if time.monotonic() - min(self._began.values(), default=math.inf) > PASS_SECONDS:
+                raise threads.hung("whisper", f"has worked on one batch for {PASS_SECONDS:g} s")
             self._waiting.append((job, future))
             self._threads.submit(self._next)
         return await asyncio.wrap_future(future)
@@ -75,6 +84,7 @@ class Batches(Generic[J, R]):
         results = self._results([job for job, _ in taken])
         with self._lock:
             self._running -= len(taken)
+            del self._began[threading.get_ident()]
         for (_, future), result in zip(taken, results, strict=True):
             if isinstance(result, Exception):
                 future.set_exception(result)
@@ -94,6 +104,8 @@ class Batches(Generic[J, R]):
                     taken.append((job, future))
             self._waiting.extendleft(reversed(passed))
             self._running += len(taken)
+            if taken:
+                self._began[threading.get_ident()] = time.monotonic()
         return taken
 
     def _results(self, jobs: Sequence[J]) -> Sequence[R | Exception]:

@@ -78,14 +78,14 @@ class Embedded:
         await threads.end(self._pool, "embedded", cancel_futures=True)
 
     async def _run(self, stop: Stop, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run *work* in a thread; who is cancelled meanwhile leaves with the thread free again."""
+        """Run *work* in a thread; who is cancelled meanwhile leaves with the thread free again. Raises: Sick."""
         job = self._pool.submit(work, *args, **kwargs)
         try:
             return await asyncio.wrap_future(job)
         except asyncio.CancelledError:
             stop.set()
             if not job.cancel():
-                await asyncio.gather(asyncio.wrap_future(job), return_exceptions=True)
+                await threads.freed(job, "embedded")
             raise
 
 

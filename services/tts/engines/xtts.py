@@ -71,7 +71,7 @@ class Xtts:
                 break
 
     async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
-        """Speak, each piece as soon as it is made. Raises: Refused; Sick when the GPU failed."""
+        """Speak, each piece as soon as it is made. Raises: Refused; Sick when the GPU failed or hangs."""
         tongue = voices.primary(language) or voices.find(self._catalogue, voice).language
         if tongue not in self._languages:
             raise Refused(codes.LANGUAGE, f"nobody here speaks {language!r}, only {', '.join(sorted(self._languages))}")
@@ -95,7 +95,7 @@ class Xtts:
         finally:
             stop.set()
             if not work.cancel():  # it ends within a piece
-                await asyncio.wrap_future(work)
+                await threads.freed(work, "xtts")
 
     async def probe(self) -> None:
         """It runs in this process: when that is there, it can work."""
