@@ -6,7 +6,7 @@ import sys
 import structlog
 
 from services.runtime import bus as buses
-from services.runtime import garbage, serve, streams
+from services.runtime import garbage, serve, streams, watchdog
 from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
 from services.runtime.health import Readiness
@@ -34,6 +34,7 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
         buses.connect(settings.runtime.bus, "voicebus-edge", no_echo=True) as bus,
         server.listen(settings, bus, readiness) as edge,
         presence.announced(bus, edge, serve.worker_name(settings.runtime)),
+        watchdog.watched(),
     ):
         log.info("service_ready", host=settings.host, port=edge.port)
         with garbage.seldom():

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from bus_schemas import subjects
 
-from . import announce, bus, garbage, health, log, settings, threads, tracing
+from . import announce, bus, garbage, health, log, settings, threads, tracing, watchdog
 from .announce import Card, Figures
 from .bus import Bus, BusSettings
 from .errors import SettingsError, VoicebusError
@@ -114,7 +114,7 @@ async def work(
                 readiness.have("engine")
                 logger.info("service_ready", worker=name_here)
                 worker = Worker(connection, stage, runtime.worker, readiness, name_here)
-                async with announced(connection, stage, worker, name_here):
+                async with announced(connection, stage, worker, name_here), watchdog.watched():
                     with garbage.seldom():
                         await _work(worker, connection, stopping)
     logger.info("service_stopped")

@@ -1,4 +1,4 @@
-"""A worker process whose engine hangs in its thread: `python -m tests.runtime.hanging`."""
+"""A worker process that hangs, in its engine's thread or all of it: `python -m tests.runtime.hanging`."""
 
 import asyncio
 import sys
@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 
 from bus_schemas import Event, Transcript
 from services.llm.settings import LlmSettings
-from services.runtime import serve, threads
+from services.runtime import serve, threads, watchdog
 from services.runtime.bus import Bus
 from services.runtime.stage import Stage
 from services.runtime.streams import TRANSCRIPT
 
 SECONDS = 0.5
 """How long it is waited for."""
+BLOCK = "block"
+"""The turn that stops all of it."""
 
 
 def hang() -> None:
@@ -29,6 +31,8 @@ async def open_stage(settings: LlmSettings, _: Bus) -> AsyncIterator[Stage]:
     pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     async def handle(transcript: Transcript) -> AsyncGenerator[Event, None]:
+        if transcript.turn == BLOCK:
+            hang()
         job = pool.submit(hang)
         try:
             await asyncio.wrap_future(job)
@@ -45,4 +49,5 @@ async def open_stage(settings: LlmSettings, _: Bus) -> AsyncIterator[Stage]:
 
 if __name__ == "__main__":
     threads.HUNG_SECONDS = SECONDS
+    watchdog.BLOCKED_SECONDS, watchdog.BEAT_SECONDS = 4 * SECONDS, SECONDS
     sys.exit(serve.main("llm", LlmSettings, open_stage))

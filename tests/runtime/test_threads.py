@@ -1,4 +1,4 @@
-"""An engine that hangs in its thread takes its process with it, and nobody's turn."""
+"""What hangs, in an engine's thread or in the event loop, takes its process with it, and nobody's turn."""
 
 import asyncio
 import os
@@ -17,6 +17,7 @@ from bus_schemas import Failed, codes
 from services.runtime import threads
 from services.runtime.bus import Bus, BusSettings
 from tests.harness import listening, wait_until
+from tests.runtime.hanging import BLOCK
 from tests.runtime.test_worker import echo
 from tests.runtime.workers import asked_for, settled, stage, transcript, unfinished, working
 
@@ -63,6 +64,22 @@ async def test_a_worker_whose_engine_hangs_ends_and_what_it_held_goes_to_another
     assert "in hang" in "".join(where.threads["engine_0"])
     assert [line.error for line in lines if line.event == "service_failed"] == [HUNG]
     assert [(event.turn, event.code) for event in failed if isinstance(event, Failed)] == [("hung", codes.DEADLINE)]
+    assert process.returncode == 1
+
+
+@pytest.mark.timeout(90)
+async def test_a_worker_whose_event_loop_stands_still_says_where_and_ends(bus: Bus, bus_settings: BusSettings) -> None:
+    """Its message goes to another worker, and is answered in time."""
+    async with listening(bus, "voice.sentence.>") as said, hanging(bus_settings.nats_url) as process:
+        await asked_for(bus)
+        await bus.publish(transcript(BLOCK))
+        _, output = await process.communicate()
+        async with working(bus, stage(echo)):
+            await settled(bus)
+
+    assert b"tests/runtime/hanging.py" in output
+    assert b"in hang" in output
+    assert [event.turn for event in said] == [BLOCK]
     assert process.returncode == 1
 
 
