@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -18,8 +19,8 @@ STEP_SECONDS = 0.02
 PORTS = range(12_000, 32_000)
 """Below those that Linux (from 32768) and macOS (from 49152) give to who asks for any: a test's port is not given to
 somebody else before the test uses it."""
-PROCESSES = 32
-"""So many test processes side by side have ports of their own."""
+APART = 7919
+"""Processes with neighbouring numbers, side by side, begin so far from each other, and none needs so many."""
 
 
 async def wait_until(predicate: Callable[[], bool], description: str, seconds: float = 15.0) -> None:
@@ -31,19 +32,15 @@ async def wait_until(predicate: Callable[[], bool], description: str, seconds: f
         await asyncio.sleep(STEP_SECONDS)
 
 
-def _own_ports() -> Iterator[int]:
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    own = PORTS[worker % PROCESSES :: PROCESSES]
-    start = os.getpid() % len(own)  # another run of the tests on this machine starts elsewhere
-    return itertools.cycle([*own[start:], *own[:start]])
-
-
-_ports = _own_ports()
+@cache
+def _ports(process: int) -> Iterator[int]:
+    start = process * APART % len(PORTS)
+    return itertools.cycle([*PORTS[start:], *PORTS[:start]])
 
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now, and that this process gives once."""
-    return next(port for port in _ports if not ports.taken(port))
+    return next(port for port in _ports(os.getpid()) if not ports.taken(port))
 
 
 @asynccontextmanager

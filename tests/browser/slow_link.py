@@ -25,7 +25,8 @@ class SlowLink(Struct, frozen=True):
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, both ways."""
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.there, limit=BUFFER)
-        await asyncio.gather(self._pipe(reader, far_writer), self._pipe(far_reader, writer))
+        with suppress(asyncio.CancelledError):  # before Python 3.12 a server's stream tells the loop of it as an error
+            await asyncio.gather(self._pipe(reader, far_writer), self._pipe(far_reader, writer))
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
