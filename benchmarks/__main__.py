@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+import time
 
 from . import report
 
@@ -17,13 +18,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--full", action="store_true", help="how cost grows, and 30 minutes of load, too")
     words = parser.parse_args()
-    failed = []
+    failed, began = [], time.monotonic()
     for part in (*PARTS, *(FULL if words.full else ())):
-        print(f"benchmarks.{part}", file=sys.stderr, flush=True)  # noqa: T201 - progress
+        minutes = (time.monotonic() - began) / 60
+        print(f"benchmarks.{part}, after {minutes:.1f} min", file=sys.stderr, flush=True)  # noqa: T201 - progress
         if subprocess.run([sys.executable, "-m", f"benchmarks.{part}"], check=False).returncode:
             failed.append(part)
     report.main()
-    print(f"{report.PAGE} is written" + (f"; failed: {', '.join(failed)}" if failed else ""))  # noqa: T201 - the result
+    told = f"{report.PAGE} is written, after {(time.monotonic() - began) / 60:.1f} min"
+    print(told + (f"; failed: {', '.join(failed)}" if failed else ""))  # noqa: T201 - the result
     return 1 if failed else 0
 
 
