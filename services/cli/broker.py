@@ -17,6 +17,8 @@ from . import processes
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
+READY = "Server is ready"
+"""What nats-server logs when it listens."""
 
 CONFIGURATION = """\
 listen: "{host}:{port}"
@@ -63,6 +65,7 @@ async def start(
     configuration, log = directory / "nats.conf", directory / "nats.log"
     text = CONFIGURATION.format(host=host, port=port, store=directory / "streams", extra=extra)
     output = await asyncio.to_thread(_prepare, configuration, text, log)
+    before = output.tell()
     try:
         program = await asyncio.to_thread(binary)
         starting = asyncio.create_subprocess_exec(
@@ -72,7 +75,7 @@ async def start(
     finally:
         output.close()
     try:
-        await _answers(process, host, port, log)
+        await _listens(process, port, log, before)
         yield Broker(f"nats://{host}:{port}", process, log)
     finally:
         await stop(process)
@@ -97,17 +100,18 @@ async def stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _answers(process: asyncio.subprocess.Process, host: str, port: int, log: Path) -> None:
+async def _listens(process: asyncio.subprocess.Process, port: int, log: Path, before: int) -> None:
+    """Wait until it says so in its log, behind *before*: what answers on the port may be another broker."""
     deadline = asyncio.get_running_loop().time() + START_SECONDS
-    while asyncio.get_running_loop().time() < deadline:
-        if process.returncode is not None:
-            break
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.02)
-            continue
-        writer.close()
-        return
-    tail = (await asyncio.to_thread(log.read_text, errors="replace"))[-800:]
+    while process.returncode is None and asyncio.get_running_loop().time() < deadline:
+        if READY in await asyncio.to_thread(_read, log, before):
+            return
+        await asyncio.sleep(0.02)
+    tail = (await asyncio.to_thread(_read, log, before))[-800:]
     raise StartError(f"the broker did not come up on port {port}; the end of its log {log}:\n{tail}")
+
+
+def _read(log: Path, begin: int) -> str:
+    with log.open("rb") as file:
+        file.seek(begin)
+        return file.read().decode(errors="replace")

@@ -1,6 +1,7 @@
-"""Where a child tells its health: on a port that it takes itself, and names in its log.
+"""Where a child tells its health: on a port that it has taken itself, and names in its log.
 
-A free port that is chosen for it may be somebody else's by the time that it has loaded its libraries.
+A free port that is chosen for it may be somebody else's by the time that it has loaded its libraries, and what answers
+there may be another voicebus, which is ready.
 """
 
 import msgspec
@@ -20,7 +21,7 @@ class HealthPort:
 
     def __init__(self, relay: Relay) -> None:
         self.port = 0
-        """That of the child that started last; 0: none has yet."""
+        """That of the child that started last; 0: it has not said it yet."""
         self._relay = relay
 
     def relay(self, name: str, line: str) -> None:

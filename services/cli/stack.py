@@ -4,7 +4,7 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -146,10 +146,15 @@ def _service(name: str, plan: Plan, processes: Processes, environ: Mapping[str, 
     own = {**environ, "HEALTH_HOST": ports.LOOPBACK, "HEALTH_PORT": "0"}
     command = [sys.executable, "-m", f"services.{name}"]
     health = HealthPort(plan.relay)
+    host = plan.host if name == "edge" else ports.LOOPBACK
+
+    def open_process() -> AbstractAsyncContextManager[Process]:
+        health.port = 0  # what its predecessor named may be somebody else's by now
+        return processes.run(command, own, PIPE, plan.stop_seconds)
 
     async def missing() -> str:
-        if name == "edge":
-            return await readiness.missing(plan.host, plan.port, tls=plan.tls)
-        return await readiness.missing(ports.LOOPBACK, health.port) if health.port else "starting"
+        if not health.port:
+            return "starting"
+        return await readiness.missing(host, health.port, tls=plan.tls and name == "edge")
 
-    return Child(name, lambda: processes.run(command, own, PIPE, plan.stop_seconds), missing, health.relay)
+    return Child(name, open_process, missing, health.relay)

@@ -36,7 +36,7 @@ async def run(settings: EdgeSettings, stopping: asyncio.Event) -> None:
         presence.announced(bus, edge, serve.worker_name(settings.runtime)),
         watchdog.watched(),
     ):
-        log.info("service_ready", host=settings.host, port=edge.port)
+        log.info("service_ready", host=settings.host, port=edge.port, health_port=edge.port)
         with garbage.seldom():
             await _serve(edge, bus, readiness, stopping, settings.runtime.worker.drain_seconds)
     log.info("service_stopped")
