@@ -21,7 +21,7 @@ demo: .setup-demo ## ask the shipped spoken question and hear the answer
 	@$(BIN)/voicebus demo
 
 test: .setup-test ## run the tests; ARGS="-k edge" goes to pytest
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-xtts: ## run the tests of XTTS in .venv-xtts, which has torch
 	@$(PYTHON) -m deploy.xtts_env

@@ -16,6 +16,7 @@ from services.runtime import streams
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.errors import StartError
 from tests.harness import free_port
+from tests.spread import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 
 @pytest.fixture(scope="session")
@@ -130,18 +131,6 @@ def children_of(task: Path) -> list[str]:
         return (task / "children").read_text().split()
     except FileNotFoundError:
         return []
-
-
-DEFAULT_PORTS = ("test_demo.py", "test_readme.py", "test_tutorial.py")
-"""Tests that use 8000 and 4222, as people do."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, a file is one's, and the files that share ports are one's too."""
-    for item in items:
-        name = "default ports" if item.path.name in DEFAULT_PORTS else str(item.path.relative_to(item.config.rootpath))
-        item.add_marker(pytest.mark.xdist_group(name))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
