@@ -104,6 +104,8 @@ class Memory:
             return Stored(revision=(error.entry.revision or 0) if error.entry else 0)
         except AWAY as error:
             raise Unavailable(f"the memory of {key} cannot be read: {error!r}") from error
+        finally:
+            heed_cancel()
         revision = found.revision or 0
         try:
             return Stored(msgspec.json.decode(found.value or b"", type=Entries), revision)

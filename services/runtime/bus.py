@@ -64,7 +64,7 @@ class Bus:
         """What the client complained of last."""
         self.trouble = ""
         """Why the broker cannot be used now; empty when it answers."""
-        self.on_reconnect: list[Callable[[], None]] = [metrics.RECONNECTS.inc, self._confirmations.lost]
+        self.on_reconnect: list[Callable[[], None]] = [metrics.RECONNECTS.inc, self._confirmations.renewed]
         self.on_slow: list[Callable[[], None]] = [metrics.DROPS.inc]
         """Called when the client had to drop messages: what was missed is in the streams."""
         self.sightings = Sightings()
@@ -174,6 +174,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
 
     Raises: StartError when the broker is not there within `nats_connect_seconds`, or lets us not in; SettingsError.
     """
+    reading.in_large_pieces()
     client = Client()
     bus = Bus(client)
     await _open(client, bus, settings, name, no_echo)
@@ -234,7 +235,6 @@ async def _abandon(client: Client) -> None:
 
 async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
     seed, encryption = await _credentials(client, settings)
-    reading.in_large_pieces()
     opening = True
 
     async def on_error(error: Exception) -> None:
@@ -242,6 +242,7 @@ async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
 
     async def on_disconnect() -> None:
         log.warning("bus_disconnected", name=name)
+        bus._confirmations.ended()
 
     async def on_reconnect() -> None:
         log.info("bus_reconnected", name=name)

@@ -48,6 +48,7 @@ class Confirmations:
         self._inbox = ""
         self._number = 0
         self._waiting: dict[str, Answer] = {}
+        self._unanswerable: tuple[Answer, ...] = ()
         self._limits = Limits[Answer](_no_answer)
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str], seconds: float) -> Stored:
@@ -69,10 +70,15 @@ class Confirmations:
             del self._waiting[name]
             self._limits.drop(answer)
 
-    def lost(self) -> None:
-        """The connection was made anew: what was sent over the old one is answered to nobody, and can be sent again."""
-        for answer in self._waiting.values():
+    def ended(self) -> None:
+        """The connection ended: what was sent until now is answered to nobody."""
+        self._unanswerable = tuple(self._waiting.values())
+
+    def renewed(self) -> None:
+        """It was made anew: that can be sent again. What was sent over the new one already will be answered."""
+        for answer in self._unanswerable:
             _no_answer(answer)
+        self._unanswerable = ()
 
     async def _on_answer(self, message: Msg) -> None:
         answer = self._waiting.get(message.subject.rpartition(".")[2])

@@ -24,6 +24,7 @@ from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Speech, Transcrip
 
 from . import refusals
 from .errors import StartError, Unavailable
+from .heed import heed_cancel
 from .settings import Positive, Seconds
 
 UTTERANCE = "VOICE_UTTERANCE"
@@ -210,6 +211,8 @@ async def standing(jetstream: JetStreamContext) -> dict[str, StreamInfo]:
             pass
         except (NatsError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the broker does not tell of its streams: {error!r}") from error
+        finally:
+            heed_cancel()
     return found
 
 

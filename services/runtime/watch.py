@@ -12,6 +12,7 @@ from nats.aio.transport import TcpTransport, Transport
 
 from . import metrics
 from .errors import Unavailable
+from .heed import heed_cancel
 
 if TYPE_CHECKING:
     from .bus import Bus
@@ -42,6 +43,7 @@ async def watch(bus: Bus) -> None:
                     metrics.CLOCK_SKEW.set(bus.skew)
                 except Unavailable as error:
                     bus.trouble = str(error)
+                heed_cancel()
             if now - answered > DEAD_SECONDS:
                 bus.lose(f"JetStream at {address(bus.client)} has not answered for {DEAD_SECONDS:g} s")
             continue

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from bus_schemas import Transcript, Utterance, codes
 from services.cli import broker
 from services.runtime import bus as buses
-from services.runtime import streams
+from services.runtime import streams, watch
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.errors import BusLost, QueueFull, Refused, StartError, Unavailable
 from services.runtime.streams import UTTERANCE, StreamSettings
@@ -128,6 +129,22 @@ async def test_what_a_killed_broker_did_not_confirm_is_told_as_soon_as_it_is_bac
                 await bus.publish(utterance("t1"))
 
 
+async def test_what_is_published_as_soon_as_the_broker_is_back_is_confirmed(tmp_path: Path) -> None:
+    """The client calls itself connected before it says that it has reconnected."""
+    port = free_port()
+    async with contextlib.AsyncExitStack() as first:
+        running = await first.enter_async_context(broker.start(port, tmp_path))
+        async with buses.connect(BusSettings(nats_url=running.url), "test") as bus:
+            await streams.setup(bus.jetstream, StreamSettings())
+            await bus.publish(utterance("t1"))
+            await first.aclose()
+            await wait_until(lambda: not bus.client.is_connected, "the client has noticed")
+            async with broker.start(port, tmp_path), asyncio.timeout(20):
+                while not bus.client.is_connected:  # noqa: ASYNC110  # a look in every round of the loop
+                    await asyncio.sleep(0)
+                await bus.publish(utterance("t2"))
+
+
 @pytest.mark.timeout(90)
 async def test_a_frozen_broker_is_left_and_found_again_when_it_thaws(tmp_path: Path) -> None:
     port = free_port()
@@ -178,3 +195,25 @@ async def test_a_cancel_that_meets_the_confirmation_is_not_lost(bus: Bus) -> Non
         done, _ = await asyncio.wait({publishing}, timeout=0.3)
         assert publishing in done, "the publisher went on"
         assert publishing.cancelled()
+
+
+@pytest.mark.parametrize("ask", [watch.watch, lambda bus: streams.standing(bus.jetstream)], ids=["watch", "streams"])
+async def test_a_cancel_that_meets_an_answer_is_not_lost(
+    bus: Bus, ask: Callable[[Bus], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who watches the connection, or looks at its streams, went on for ever; who waited for their end hung."""
+    monkeypatch.setattr(watch, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "STUCK_SECONDS", 0.0)
+
+    async def ask_on() -> None:
+        for _ in range(10_000):
+            await ask(bus)
+
+    for number in range(20):
+        asking = asyncio.create_task(ask_on())
+        await asyncio.sleep(0.01 + number / 1000)
+        asking.cancel()
+        done, _ = await asyncio.wait({asking}, timeout=0.3)
+        asking.cancel()
+        assert asking in done, "it went on"
+        assert asking.cancelled()
