@@ -18,6 +18,7 @@ class BySharedPorts(LoadFileScheduling):  # type: ignore[misc]
         return "default ports" if file.rpartition("/")[2] in DEFAULT_PORTS else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySharedPorts:
     """Found by pytest in `conftest.py`."""
     return BySharedPorts(config, log)
