@@ -21,7 +21,7 @@ Everybody runs the same models with the same settings: Whisper base int8 with on
 Piper's `joe`. A question of {seconds:.1f} s ends with its last spoken sample, and the clock starts when it is sent. A
 caller asks again as soon as it is answered, each time on a new connection. All contenders are up at once and idle but
 for the one whose turn it is; every cell is run in {rounds} round(s), in an order that moves on, so that a slow minute
-of the machine hits everybody.
+of the machine hits everybody; on a slow machine the last ones are run once, for everybody, as *n* shows.
 
 - **voicebus** is `voicebus up` as it comes, with `LLM_MAX_TOKENS=24`; *streamed* asks with `?stream=1`.
 - **FastAPI monolith**: `benchmarks/pipeline/monolith.py`, the program before voicebus as its README describes it; its
