@@ -1,12 +1,9 @@
 """What many tests need: waiting for a condition, free ports, collecting what is on the bus."""
 
 import asyncio
-import itertools
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cache
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -16,11 +13,8 @@ from services.cli import ports
 from services.runtime.bus import Bus
 
 STEP_SECONDS = 0.02
-PORTS = range(12_000, 32_000)
-"""Below those that Linux (from 32768) and macOS (from 49152) give to who asks for any: a test's port is not given to
-somebody else before the test uses it."""
-APART = 7919
-"""Processes with neighbouring numbers, side by side, begin so far from each other, and none needs so many."""
+
+free_port = ports.free
 
 
 async def wait_until(predicate: Callable[[], bool], description: str, seconds: float = 15.0) -> None:
@@ -30,17 +24,6 @@ async def wait_until(predicate: Callable[[], bool], description: str, seconds: f
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds:g} s in vain until {description}")
         await asyncio.sleep(STEP_SECONDS)
-
-
-@cache
-def _ports(process: int) -> Iterator[int]:
-    start = process * APART % len(PORTS)
-    return itertools.cycle([*PORTS[start:], *PORTS[:start]])
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now, and that this process gives once."""
-    return next(port for port in _ports(os.getpid()) if not ports.taken(port))
 
 
 @asynccontextmanager

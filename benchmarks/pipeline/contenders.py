@@ -8,11 +8,11 @@ import httpx
 from msgspec import Struct
 
 from benchmarks import environments
-from services.cli import bench_turn, broker
+from services.cli import bench_turn, broker, ports
 from services.cli.bench_turn import Timed
 
 from . import chain_client, models, scripts, wyoming
-from .processes import Program, free_ports
+from .processes import Program
 
 HERE = Path(__file__).parent
 SECONDS = 120.0
@@ -52,7 +52,7 @@ def prepare() -> tuple[Models, list[Contender]]:
 
     Raises: SetupError, StartError.
     """
-    real, scripted, monolith, pipecat, ears, mouth, raw, faststream, *own = free_ports(12)
+    real, scripted, monolith, pipecat, ears, mouth, raw, faststream, *own = (ports.free() for _ in range(12))
     language = _language_models(real, scripted)
     peers = [_monolith(language, monolith), _pipecat(language, pipecat), _wyoming(language, ears, mouth)]
     kinds = (("nats-py chain", "raw", raw), ("FastStream chain", "faststream", faststream))
