@@ -27,7 +27,7 @@ from .processes import running
 TURNS = {REAL: {1: 3, 4: 2, 8: 2, 16: 1}, SCRIPTED: {1: 2, 4: 1}}
 """Questions of each caller in a round, by the number of callers."""
 ROUNDS = 2
-ENOUGH_SECONDS = 18 * 60
+ENOUGH_MINUTES = 18.0
 """After this no more is measured a second time: the whole bench has 25 minutes, on a slow machine too."""
 REST_SECONDS = 0.5
 Key = tuple[str, str, int]
@@ -66,7 +66,7 @@ async def _measured(
     """Every cell, once a round; in each round another contender begins."""
     plan = list(_plan(chosen, words))
     parts: dict[Key, list[Part]] = {}
-    enough = time.monotonic() + ENOUGH_SECONDS
+    enough = time.monotonic() + 60 * words.minutes
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     async with httpx.AsyncClient(timeout=contenders.SECONDS, limits=httpx.Limits(max_connections=64)) as client:
@@ -76,6 +76,7 @@ async def _measured(
         with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
             for order, answer, callers, turns in progress.track(plan, description="benchmarks"):
                 if time.monotonic() > enough and (order[0].name, answer, callers) in parts:
+                    console.print(f"{answer} {callers} callers: not measured again, after {words.minutes:g} minutes")
                     continue
                 for contender in order:
                     part = await _part(contender, answer, callers, turns, wav, client, pids)
@@ -145,6 +146,7 @@ def _words() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline", description="Whole turns with real models.")
     parser.add_argument("--callers", type=lambda text: [int(part) for part in text.split(",")], default=[1, 4, 8, 16])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--minutes", type=float, default=ENOUGH_MINUTES, help="then nothing is measured a second time")
     parser.add_argument("--contenders", nargs="*", default=[], help="only these, by name")
     parser.add_argument("--wav", type=Path, help="another question: 16 kHz, mono, 16-bit")
     parser.add_argument("--out", type=Path, default=results.FOLDER, help="the folder of the figures")

@@ -157,3 +157,20 @@ def test_the_end_mark_of_a_reply_need_not_be_heard() -> None:
 def test_a_requeued_turn_replaces_its_older_run() -> None:
     old, other = entry("1"), entry("2")
     assert memories.without_older_runs((old, other), replace(old, run=1)) == (other,)
+
+
+async def test_a_cancel_that_meets_what_is_read_is_not_lost(memory: Memory) -> None:
+    """nats-py waits with `asyncio.wait_for`, which loses some on Python 3.11."""
+
+    async def read_on() -> None:
+        for _ in range(10_000):
+            await memory.read("test", "s")
+
+    for number in range(20):
+        reading = asyncio.create_task(read_on())
+        await asyncio.sleep(0.01 + number / 1000)
+        reading.cancel()
+        done, _ = await asyncio.wait({reading}, timeout=0.3)
+        reading.cancel()
+        assert reading in done, "it went on"
+        assert reading.cancelled()

@@ -14,6 +14,7 @@ import pytest
 from msgspec import Struct
 
 from bus_schemas import Failed, codes
+from services.cli import processes
 from services.runtime import threads
 from services.runtime.bus import Bus, BusSettings
 from tests.harness import listening, wait_until
@@ -93,6 +94,4 @@ async def hanging(url: str) -> AsyncIterator[asyncio.subprocess.Process]:
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await processes.stop(process, 0)

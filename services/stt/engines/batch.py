@@ -21,7 +21,7 @@ P = TypeVar("P")
 Q = TypeVar("Q")
 
 PASS_SECONDS = 180.0
-"""A pass of the largest model on a small machine takes a minute; one that takes so long will never end."""
+"""For each job of a batch: the largest model takes a minute for one on a small machine. Who takes longer hangs."""
 
 
 class Batches(Generic[J, R]):
@@ -36,8 +36,8 @@ class Batches(Generic[J, R]):
         self._work = work
         self._waiting: deque[tuple[J, Future[R]]] = deque()
         self._running = 0
-        self._began: dict[int, float] = {}
-        """When the batch of a thread began, by the thread's number and the monotonic clock."""
+        self._ends: dict[int, float] = {}
+        """When the batch of a thread ends at the latest, by the thread's number; seconds of the monotonic clock."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -59,8 +59,8 @@ class Batches(Generic[J, R]):
         with self._lock:
             if self._closed:
                 raise Unavailable("the transcriber was closed")
-            if time.monotonic() - min(self._began.values(), default=math.inf) > PASS_SECONDS:
-                raise threads.hung("whisper", f"has worked on one batch for {PASS_SECONDS:g} s")
+            if time.monotonic() > min(self._ends.values(), default=math.inf):
+                raise threads.hung("whisper", f"works on one batch for more than {PASS_SECONDS:g} s a window")
             self._waiting.append((job, future))
             self._threads.submit(self._next)
         return await asyncio.wrap_future(future)
@@ -84,7 +84,7 @@ class Batches(Generic[J, R]):
         results = self._results([job for job, _ in taken])
         with self._lock:
             self._running -= len(taken)
-            del self._began[threading.get_ident()]
+            del self._ends[threading.get_ident()]
         for (_, future), result in zip(taken, results, strict=True):
             if isinstance(result, Exception):
                 future.set_exception(result)
@@ -105,7 +105,7 @@ class Batches(Generic[J, R]):
             self._waiting.extendleft(reversed(passed))
             self._running += len(taken)
             if taken:
-                self._began[threading.get_ident()] = time.monotonic()
+                self._ends[threading.get_ident()] = time.monotonic() + PASS_SECONDS * len(taken)
         return taken
 
     def _results(self, jobs: Sequence[J]) -> Sequence[R | Exception]:
