@@ -212,7 +212,7 @@ async def test_a_failed_stage_is_told_to_the_client(bus: Bus, server: Edge) -> N
 
 async def test_past_its_time_a_turn_gets_one_error_and_is_cancelled(bus: Bus, server: Edge) -> None:
     """The stages hear that nobody waits; the next turn works."""
-    async with listening(bus, "voice.cancel.>") as cancels, ask(server, "?timeout=0.5") as client:
+    async with listening(bus, "voice.cancel.>") as cancels, ask(server, "?timeout=2") as client:
         async with answering(bus, never):
             await client.send(tone(1))
             assert await refused(client) == codes.DEADLINE
