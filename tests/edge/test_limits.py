@@ -137,14 +137,14 @@ async def test_a_key_has_its_turns_at_once_over_all_its_sockets(bus: Bus, server
     async with answering(bus, when_told), ask(server, ANA) as one, ask(server, ANA) as two, ask(server, BEN) as ben:
         async with ask(server, ANA) as leaving:
             await leaving.send(tone(0.2))
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1)
             for expected in (one, two):
                 await expected.send(tone(0.2))
             assert await busy(two) == 1.0
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
         await two.send(tone(0.2))
         await two.send(b"no WAV")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
         go.set()
         for client in (one, two):
             await receive(client)

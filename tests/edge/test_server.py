@@ -89,7 +89,7 @@ async def test_a_bounded_number_of_turns_waits(bus: Bus, server: Edge) -> None:
     async with answering(bus, when_told), ask(server) as client:
         for seconds in (1, 2, 3, 4):
             await client.send(tone(seconds))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1)
         go.set()
         assert [(await receive(client)).text["transcription"] for _ in range(3)] == ["1 s", "2 s", "3 s"]
         assert await refused(client) == codes.BUSY

@@ -163,14 +163,14 @@ async def test_a_cancel_that_meets_what_is_read_is_not_lost(memory: Memory) -> N
     """nats-py waits with `asyncio.wait_for`, which loses some on Python 3.11."""
 
     async def read_on() -> None:
-        for _ in range(10_000):
+        while True:
             await memory.read("test", "s")
 
     for number in range(20):
         reading = asyncio.create_task(read_on())
         await asyncio.sleep(0.01 + number / 1000)
         reading.cancel()
-        done, _ = await asyncio.wait({reading}, timeout=0.3)
+        done, _ = await asyncio.wait({reading}, timeout=5)
         reading.cancel()
         assert reading in done, "it went on"
         assert reading.cancelled()

@@ -73,4 +73,4 @@ async def test_a_scripted_reply_comes_word_by_word_at_its_pace() -> None:
     began = time.monotonic()
     words = [text async for text in model.reply([])]
     assert words == ["one ", "two ", "three ", "four"]
-    assert 0.19 < time.monotonic() - began < 2
+    assert time.monotonic() - began > 0.19

@@ -49,5 +49,5 @@ async def open_stage(settings: LlmSettings, _: Bus) -> AsyncIterator[Stage]:
 
 if __name__ == "__main__":
     threads.HUNG_SECONDS = SECONDS
-    watchdog.BLOCKED_SECONDS, watchdog.BEAT_SECONDS = 4 * SECONDS, SECONDS
+    watchdog.BLOCKED_SECONDS, watchdog.BEAT_SECONDS = 10 * SECONDS, SECONDS
     sys.exit(serve.main("llm", LlmSettings, open_stage))

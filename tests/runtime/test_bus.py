@@ -15,7 +15,7 @@ from services.runtime import streams, watch
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.errors import BusLost, QueueFull, Refused, StartError, Unavailable
 from services.runtime.streams import UTTERANCE, StreamSettings
-from tests.harness import free_port, wait_until
+from tests.harness import free_port, freeze, wait_until
 
 
 def utterance(turn: str, session: str = "s") -> Utterance:
@@ -115,7 +115,7 @@ async def test_what_a_killed_broker_did_not_confirm_is_told_as_soon_as_it_is_bac
         running = await first.enter_async_context(broker.start(port, tmp_path))
         async with buses.connect(BusSettings(nats_url=running.url), "test") as bus:
             await streams.setup(bus.jetstream, StreamSettings())
-            running.process.send_signal(signal.SIGSTOP)
+            await freeze(running.process)
             before = bus.client.stats["out_msgs"]
             publishing = asyncio.create_task(bus.publish(utterance("t1")))
             await wait_until(lambda: bus.client.stats["out_msgs"] > before, "it is published")
@@ -151,7 +151,7 @@ async def test_a_frozen_broker_is_left_and_found_again_when_it_thaws(tmp_path: P
     settings = BusSettings(nats_url=f"nats://127.0.0.1:{port}")
     async with broker.start(port, tmp_path) as running, buses.connect(settings, "test") as bus:
         await streams.setup(bus.jetstream, StreamSettings())
-        running.process.send_signal(signal.SIGSTOP)
+        await freeze(running.process)
         await bus.client.publish("voice.utterance.test.s", bytes(4 * 1024 * 1024))
         await wait_until(lambda: not bus.client.is_connected, "the client has noticed", seconds=40)
         running.process.send_signal(signal.SIGCONT)
@@ -184,15 +184,14 @@ async def test_a_cancel_that_meets_the_confirmation_is_not_lost(bus: Bus) -> Non
     """Without heed_cancel about half of these went on: nats-py waits with `asyncio.wait_for`."""
 
     async def publish_on() -> None:
-        for number in range(10_000):
-            await bus.publish(utterance(f"t{number}", f"s{number % 400}"))
+        while True:  # the same one: a slow test must not fill the stream
+            await bus.publish(utterance("t1"))
 
     for number in range(20):
-        await bus.jetstream.purge_stream(UTTERANCE)
         publishing = asyncio.create_task(publish_on())
         await asyncio.sleep(0.01 + number / 1000)
         publishing.cancel()
-        done, _ = await asyncio.wait({publishing}, timeout=0.3)
+        done, _ = await asyncio.wait({publishing}, timeout=5)
         assert publishing in done, "the publisher went on"
         assert publishing.cancelled()
 
@@ -206,14 +205,14 @@ async def test_a_cancel_that_meets_an_answer_is_not_lost(
     monkeypatch.setattr(watch, "STUCK_SECONDS", 0.0)
 
     async def ask_on() -> None:
-        for _ in range(10_000):
+        while True:
             await ask(bus)
 
     for number in range(20):
         asking = asyncio.create_task(ask_on())
         await asyncio.sleep(0.01 + number / 1000)
         asking.cancel()
-        done, _ = await asyncio.wait({asking}, timeout=0.3)
+        done, _ = await asyncio.wait({asking}, timeout=5)
         asking.cancel()
         assert asking in done, "it went on"
         assert asking.cancelled()

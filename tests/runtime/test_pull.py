@@ -10,7 +10,7 @@ from services.cli import broker
 from services.runtime import bus as buses
 from services.runtime import streams
 from services.runtime.bus import Bus, BusSettings
-from services.runtime.pull import Pull
+from services.runtime.pull import EXPIRES_SECONDS, Pull
 from services.runtime.streams import TRANSCRIPT, StreamSettings
 from tests.harness import free_port, wait_until
 from tests.runtime.workers import transcript
@@ -35,7 +35,7 @@ async def test_a_message_published_while_the_loop_waits_is_taken_at_once(bus: Bu
     async with Pull(bus, TRANSCRIPT, "llm", 1, held.append):
         await asyncio.sleep(0.3)
         await bus.publish(transcript("t1"))
-        await wait_until(lambda: len(held) == 1, "it is taken", seconds=1)
+        await wait_until(lambda: len(held) == 1, "it is taken", seconds=EXPIRES_SECONDS / 3)
 
 
 async def test_a_paused_loop_takes_nothing_new_until_it_goes_on(bus: Bus) -> None:

@@ -12,10 +12,13 @@ from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Transcript, codes
 from services.runtime import metrics
 from services.runtime.bus import Bus
 from services.runtime.errors import Refused, Sick
-from services.runtime.streams import TRANSCRIPT
+from services.runtime.streams import TRANSCRIPT, StreamSettings
 from services.runtime.worker import WorkerSettings
 from tests.harness import listening, wait_until
 from tests.runtime.workers import settled, stage, transcript, unfinished, working
+
+LONG_WAIT = 30.0
+"""Seconds until the broker itself would give work to another: so long that no slow machine reaches half of it."""
 
 
 async def echo(event: Transcript) -> AsyncGenerator[Event, None]:
@@ -150,7 +153,7 @@ async def test_a_deadline_that_passes_during_the_work_stops_the_work(bus: Bus) -
             stopped.set()
 
     async with listening(bus, "voice.failed.>") as failed, working(bus, stage(slow)):
-        await bus.publish(transcript("t1", deadline=round(time.time() * 1000) + 500))
+        await bus.publish(transcript("t1", deadline=round(time.time() * 1000) + 3000))
         await settled(bus)
 
     assert [f.code for f in failed if isinstance(f, Failed)] == [codes.DEADLINE]
@@ -201,10 +204,10 @@ async def test_how_long_a_cancelled_turn_took_to_stop_is_told_and_counted(bus: B
 
     (line,) = [line for line in logs if line["event"] == "cancelled"]
     assert (line["turn"], line["stage"]) == ("t1", "llm")
-    assert 200 <= line["stop_ms"] < 2000
+    assert 200 <= line["stop_ms"] < 10_000
     assert len(said) - 1 <= line["published"] <= len(said) <= 4  # the last may be heard before it is confirmed
     assert stops("count") == count + 1
-    assert 0.2 <= stops("sum") - seconds < 2
+    assert 0.2 <= stops("sum") - seconds < 10
 
 
 async def test_a_cancel_of_another_session_stops_nothing(bus: Bus) -> None:
@@ -311,32 +314,32 @@ async def test_a_cancel_of_the_first_run_does_not_stop_an_operators_second(bus: 
 
 async def test_stopping_finishes_what_runs_and_takes_no_more(bus: Bus) -> None:
     async def slow(event: Transcript) -> AsyncGenerator[Event, None]:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2)
         yield Sentence(attempt="a1", n=0, text=event.turn, last=True)
 
     async with listening(bus, "voice.sentence.>") as said:
         async with working(bus, stage(slow, credit=1)):
             await bus.publish(transcript("t1"))
             await bus.publish(transcript("t2"))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1)
         await settled(bus, left=1)
 
     assert [event.text for event in said if isinstance(event, Sentence)] == ["t1"]
 
 
+@pytest.mark.parametrize("stream_settings", [StreamSettings(ack_wait=LONG_WAIT)])
 async def test_what_cannot_finish_before_the_drain_ends_is_given_back_at_once(bus: Bus) -> None:
     async def slow(event: Transcript) -> AsyncGenerator[Event, None]:
+        taken.set()
         await asyncio.sleep(30)
         yield Sentence(attempt="a1", n=0, text="late", last=True)
 
-    async with working(bus, stage(slow), WorkerSettings(drain_seconds=0.2, ack_wait=1.0)):
+    taken = asyncio.Event()
+    async with working(bus, stage(slow), WorkerSettings(drain_seconds=0.2)):
         await bus.publish(transcript("t1"))
-        await asyncio.sleep(0.3)
-    started = time.monotonic()
-    async with working(bus, stage(echo)):
+        await taken.wait()
+    async with asyncio.timeout(LONG_WAIT / 2), working(bus, stage(echo)):
         await settled(bus)
-
-    assert time.monotonic() - started < 0.9
 
 
 async def test_done_work_waits_in_place_for_room_downstream_and_is_not_done_again(bus: Bus) -> None:
