@@ -16,6 +16,8 @@ from .events import Dead, Event, Failed, OptionalToken, Sentence, Speech, Uttera
 
 HEADER = "Voice-Event"
 MESSAGE_ID = "Nats-Msg-Id"
+UNREADABLE = "Voicebus-Unreadable"
+"""The one header of a message whose header block could not be read: that block, each byte a letter of Latin-1."""
 MAX_HEADER_BYTES = 64_000
 """JetStream refuses a message whose headers are over 65,535 bytes together; the rest is for the broker's own.
 A reply of 10,000 letters of any alphabet fits: an escaped letter costs 6 bytes, an emoji 12."""
@@ -69,6 +71,8 @@ def decode(
     Raises: BadSubject, NotAnEvent.
     """
     address = subjects.parse(subject)
+    if UNREADABLE in (headers or {}):
+        raise NotAnEvent(f"{subject}: its header block cannot be read; it is NATS/1.0 and `name: value` lines")
     decoder = _decoder(address.event)
     try:
         if address.event.PAYLOAD:

@@ -91,7 +91,7 @@ class Relay:
                     headers = message.headers or {}
                     stored_ms = datetime.fromisoformat(headers["Nats-Time-Stamp"]).timestamp() * 1000
                     _deliver(deliver, message, headers["Nats-Subject"], int(headers["Nats-Sequence"]), round(stored_ms))
-                pending = page.pending
+                pending = page.pending if page.next else 0
                 start = Place(sequence=page.next) if page.next else start
         return start
 
@@ -103,7 +103,8 @@ class Relay:
             messages: list[Msg] = []
             async with asyncio.timeout(PAGE_SECONDS):
                 while not _status(message := await subscription.next_msg(timeout=PAGE_SECONDS)):
-                    messages.append(message)
+                    if "Nats-Sequence" in (message.headers or {}):  # else its headers cannot be read: it is no event
+                        messages.append(message)
         except (NatsError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the broker did not give what {stream} has of {subject}: {error!r}") from error
         finally:

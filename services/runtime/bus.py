@@ -22,7 +22,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from bus_schemas import Event, codec, codes
 from bus_schemas.codec import Message
 
-from . import access, metrics, reading, tracing
+from . import access, metrics, nats_reader, reading, tracing
 from .access import BusSettings as BusSettings
 from .confirm import Confirmations
 from .errors import BusLost, QueueFull, Refused, StartError, Unavailable
@@ -177,6 +177,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
     reading.in_large_pieces()
     client = Client()
     bus = Bus(client)
+    nats_reader.mend(client, partial(bus.lose, "the client has stopped reading what the broker sends"))
     await _open(client, bus, settings, name, no_echo)
     watching = asyncio.create_task(watch(bus), name="bus-watch")
     watching.add_done_callback(partial(_unwatched, bus))

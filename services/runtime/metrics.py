@@ -48,6 +48,9 @@ PLACES = Gauge("voicebus_places", "Events that a worker works on at once, at mos
 READY = Gauge("voicebus_ready", "1 when nothing is missing, as /readyz says it; else 0.")
 RECONNECTS = Counter("voicebus_bus_reconnects_total", "How often a lost connection to the broker was made again.")
 DROPS = Counter("voicebus_bus_drops_total", "How often messages were dropped unread; what was missed is read again.")
+UNREADABLE = Counter(
+    "voicebus_bus_unreadable_total", "Messages with headers or a subject that cannot be read, dropped or rejected."
+)
 CLOCK_SKEW = Gauge("voicebus_clock_skew_seconds", "How far the broker's clock is ahead of this machine's.")
 
 
