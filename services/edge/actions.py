@@ -53,6 +53,8 @@ class Report(Struct, frozen=True):
     code: str = ""
     stage: str = ""
     """Which stage failed."""
+    counted: bool = False
+    """Whether it was counted into its party's limits when it was heard."""
     trail: tuple[Step, ...] = ()
     seconds: float = 0.0
     """From the frame to the end of its reply."""

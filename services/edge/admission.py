@@ -56,28 +56,40 @@ class Admission:
             except Unavailable as error:
                 log.debug("lines_not_seen", error=str(error))
             await asyncio.sleep(SOONEST_SECONDS)
+            if not outlook.known(self._outlook):
+                continue  # a guess is no reason to refuse for long
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS - SOONEST_SECONDS):
                     await self._many.wait()
 
+    def demand(self) -> None:
+        """Somebody wants to ask: have the lines looked at."""
+        self._demand.set()
+
     def refusal(self, origin: str, timeout_ms: int) -> Error | None:
-        """Count a turn of *origin* that is to be asked; or say that it would not be answered in time, and when to ask.
+        """Why a turn of *origin* would not be answered in its time, and when to ask again; None when it would.
 
         A turn that nobody makes wait is never refused, however little time it has.
         """
-        self._demand.set()
         now = self._clock()
-        self._since = self._since if self._asked else now
-        waits = outlook.wait(self._outlook, origin, self._asked, self._burst, now, self._since)
+        since = self._since if self._asked else now
+        waits = outlook.wait(self._outlook, origin, self._asked, self._burst, now, since)
         late = waits + outlook.work(self._outlook) - timeout_ms / 1000 * OF_ITS_TIME
-        if waits > 0 and late > 0:
-            if not outlook.known(self._outlook):
-                self._many.set()  # a guess is no reason to refuse for long
-            return _busy("The line is longer than the time of this turn", late)
+        return _busy("The line is longer than the time of this turn", late) if waits > 0 and late > 0 else None
+
+    def count(self, origin: str) -> None:
+        """A turn of *origin* is being put on the bus."""
+        self._since = self._since if self._asked else self._clock()
         self._asked[origin] += 1
         if self._asked.total() >= MANY:
             self._many.set()
-        return None
+
+    def discount(self, origin: str) -> None:
+        """The bus did not take it; nothing happens when a look has forgotten it already."""
+        if self._asked[origin] > 1:
+            self._asked[origin] -= 1
+        else:
+            del self._asked[origin]
 
     def learn(self, trail: Iterable[Step]) -> None:
         """A turn was answered."""

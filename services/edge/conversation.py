@@ -103,7 +103,8 @@ class Conversation:
             while True:
                 frame = await self.link.receive()
                 if not self._interrupt(frame):
-                    self._do(self._session.heard(self._busy() or await self._checked(frame), self._clock()))
+                    utterance = self._admitted(await self._checked(frame))
+                    self._do(self._session.heard(utterance, self._clock()))
                 await self._moved(lambda: not self._session.crowded and self._actions.qsize() < MOST_UNDONE)
 
     def _interrupt(self, frame: str | bytes) -> bool:
@@ -115,12 +116,16 @@ class Conversation:
         self._do(dialogue.cancel(self._clock(), stop.sentences) if stop else dialogue.interrupt(self._clock()))
         return stop is not None
 
-    def _busy(self) -> Error | None:
-        """Why this is no time for another turn; otherwise it is counted as one."""
+    def _admitted(self, utterance: bytes | Error) -> bytes | Error:
+        """A question, counted into its party's limits; or why it is none, or this is no time for it."""
+        if isinstance(utterance, Error):
+            return utterance
         if isinstance(self._session, Session) and self._session.full:
             return self._admission.later("Too many turns of this socket wait for their answers")
+        self._admission.demand()
         wishes = self._session.wishes
-        return self._admission.refusal(wishes.origin, wishes.timeout_ms) or self._share.take(self._clock())
+        refusal = self._admission.refusal(wishes.origin, wishes.timeout_ms) or self._share.take(self._clock())
+        return refusal or utterance
 
     async def _moved(self, enough: Callable[[], bool]) -> None:
         """Read no further until *enough* is done of what was asked: the client's own buffers fill, not ours."""
@@ -201,16 +206,19 @@ class Conversation:
                     self._do(dialogue.left(self._clock()))
 
     def _report(self, action: Report) -> None:
-        busy_at_the_door = not action.turn and action.code == codes.BUSY
-        if not busy_at_the_door and action.turn != (self._session.wishes.resume or None):
-            self._share.end()  # the others took no share here
+        if action.counted:
+            self._share.end()
         self._admission.learn(action.trail)
         with self._traces.over(action):
             report.turn(self._session.wishes, action, self._bus)
 
     async def _publish(self, utterance: Utterance) -> None:
+        if self._session.turn != utterance.turn:
+            return  # it ended before its turn to be published came: nothing was begun, and nobody would end it
         self._start = Place(time=self._bus.time())
         report.asked(self._bus, utterance)
+        stored = False
+        self._admission.count(utterance.origin)
         try:
             async with asyncio.timeout(self._settings.publish_seconds):
                 with self._traces.begun(utterance):
@@ -221,9 +229,11 @@ class Conversation:
             self._do(self._session.fail(utterance.turn, self._admission.later(FULL)))
         except TimeoutError:
             self._do(self._session.fail(utterance.turn, AWAY))
-        else:
-            if stored:
-                await self._taken(utterance.turn)
+        finally:
+            if not stored:
+                self._admission.discount(utterance.origin)
+        if stored:
+            await self._taken(utterance.turn)
 
     async def _taken(self, turn: str) -> None:
         """The bus has it; tell the client so, where it asked for that."""

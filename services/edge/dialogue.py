@@ -43,6 +43,8 @@ class _Turn(Struct):
     streaming: Streaming
     named: bool
     """The client knows its name, or did not ask for it."""
+    counted: bool
+    """It was counted into its party's limits here."""
     complete: bool = False
     """All of it has come from the bus."""
     first_sound: float = 0.0
@@ -86,7 +88,7 @@ class Dialogue:
         """The socket is open: what its client came back for is its first turn."""
         if not self.wishes.resume:
             return []
-        self._turn = self._open(self.wishes.resume, now, named=True)
+        self._turn = self._open(self.wishes.resume, now, named=True, counted=False)
         return [Find(self.wishes.resume)]
 
     def found(self, turn: str, seconds: float, now: float) -> None:
@@ -104,7 +106,7 @@ class Dialogue:
         said = " ".join(filter(None, turn.streaming.texts[: heard.sentences]))
         done = Done(True, turn.name, turn.streaming.transcription, said, cancelled=True, heard=told)
         self._unsent.append(_Frame(done))
-        report = Report(turn.name, "cancelled", seconds=now - turn.since, first_sound=turn.first_sound)
+        report = _over(turn, "cancelled", now)
         return [*self._tell(turn), report]
 
     def cancel(self, now: float, sentences: int | None = None) -> list[Action]:
@@ -115,12 +117,12 @@ class Dialogue:
 
     def heard(self, utterance: bytes | Error, now: float) -> list[Action]:
         """A frame came: a normalised WAV, or what is wrong with it."""
-        ended = self.interrupt(now)
+        ended, counted = self.interrupt(now), not isinstance(utterance, Error)
         utterance = STOPPING if self._stopping else utterance
         if isinstance(utterance, Error):
             self._unsent.append(_Frame(ErrorFrame(utterance)))
-            return [*ended, Report("", outcome_of(utterance.code), utterance.code, stage="edge")]
-        self._turn = self._open(self._fresh(), now, named=not self.wishes.turns)
+            return [*ended, Report("", outcome_of(utterance.code), utterance.code, stage="edge", counted=counted)]
+        self._turn = self._open(self._fresh(), now, named=not self.wishes.turns, counted=True)
         return [*ended, Publish(asked(self.wishes, self._turn.name, utterance, self._interrupted.told))]
 
     def taken(self, turn: str) -> None:
@@ -195,7 +197,7 @@ class Dialogue:
             over += self._report(now, "closed")
         if turn is None:
             return over
-        report = Report(turn.name, "closed", seconds=now - turn.since, first_sound=turn.first_sound)
+        report = _over(turn, "closed", now)
         return [*over, *self._tell(turn), report] if cancel else [*over, report]
 
     def _told(self, now: float) -> _Frame | None:
@@ -215,7 +217,7 @@ class Dialogue:
         self._turn = None
         self._interrupted.whole(turn.name, answer.transcription, turn.streaming.texts)
         outcome = "answered" if answer.transcription or answer.reply else "silent"
-        report = Report(turn.name, outcome, trail=answer.trail, first_sound=turn.first_sound)
+        report = Report(turn.name, outcome, counted=turn.counted, trail=answer.trail, first_sound=turn.first_sound)
         trail = answer.trail if self.wishes.trace else ()
         return _Frame(Done(True, turn.name, answer.transcription, answer.reply, trail=trail), report, turn.since)
 
@@ -226,7 +228,8 @@ class Dialogue:
     def _fail(self, turn: _Turn, error: Error, stage: str, trail: tuple[Step, ...] = ()) -> list[Action]:
         self._turn = None
         self._cut(turn, None)
-        report = Report(turn.name, outcome_of(error.code), error.code, stage, trail, first_sound=turn.first_sound)
+        outcome, sound = outcome_of(error.code), turn.first_sound
+        report = Report(turn.name, outcome, error.code, stage, turn.counted, trail, first_sound=sound)
         self._unsent.append(_Frame(ErrorFrame(error), report, turn.since))
         return [Tell(cancelled(self.wishes, turn.name))]
 
@@ -245,6 +248,11 @@ class Dialogue:
         idle = self._turn is None and not self._unsent and self._sending is None
         return [Leave()] if self._stopping and idle else []
 
-    def _open(self, name: str, now: float, *, named: bool) -> _Turn:
+    def _open(self, name: str, now: float, *, named: bool, counted: bool) -> _Turn:
         patience = Patience(now, self.wishes.timeout_ms / 1000, self._limits)
-        return _Turn(name, now, patience, Streaming(), named)
+        return _Turn(name, now, patience, Streaming(), named, counted)
+
+
+def _over(turn: _Turn, outcome: str, now: float) -> Report:
+    """A turn that ends without anything to send behind it."""
+    return Report(turn.name, outcome, counted=turn.counted, seconds=now - turn.since, first_sound=turn.first_sound)

@@ -24,6 +24,8 @@ MOST_REFUSED = 64
 class _Waiting(Struct, frozen=True):
     utterance: bytes | Error
     since: float
+    counted: bool
+    """It came as a question: what stops the service makes an error of it, and it still counts."""
 
 
 class _Turn(Struct):
@@ -33,6 +35,7 @@ class _Turn(Struct):
     since: float
     patience: Patience
     assembly: Assembly
+    counted: bool
 
 
 class _Leaving(Struct, frozen=True):
@@ -87,7 +90,7 @@ class Session:
         """The socket is open: what its client came back for is its first turn."""
         if not self.wishes.resume:
             return []
-        self._turn = self._open(self.wishes.resume, now, now)
+        self._turn = self._open(self.wishes.resume, now, now, counted=False)
         return [Find(self.wishes.resume)]
 
     def found(self, turn: str, seconds: float, now: float) -> None:
@@ -97,7 +100,8 @@ class Session:
 
     def heard(self, utterance: bytes | Error, now: float) -> list[Action]:
         """A frame came: a normalised WAV, or what is wrong with it; both are answered in their place."""
-        self._waiting.append(_Waiting(STOPPING if self._stopping else utterance, now))
+        counted = not isinstance(utterance, Error)
+        self._waiting.append(_Waiting(STOPPING if self._stopping else utterance, now, counted))
         return self._next(now)
 
     def event(self, event: Event, now: float) -> list[Action]:
@@ -110,7 +114,8 @@ class Session:
             case Answer() as answer:
                 self._turn = None
                 outcome = "answered" if answer.transcription or answer.reply else "silent"
-                self._leaving = _Leaving(Report(turn.name, outcome, trail=answer.trail), turn.since)
+                report = Report(turn.name, outcome, counted=turn.counted, trail=answer.trail)
+                self._leaving = _Leaving(report, turn.since)
                 return [SendAnswer(turn.name, answer)]
             case Failed() as failed:
                 return self._fail(
@@ -141,7 +146,7 @@ class Session:
     def stop(self, now: float) -> list[Action]:
         """Take no more turns; what runs may finish, what waits is told."""
         self._stopping = True
-        self._waiting = deque(_Waiting(STOPPING, waiting.since) for waiting in self._waiting)
+        self._waiting = deque(_Waiting(STOPPING, waiting.since, waiting.counted) for waiting in self._waiting)
         return self._next(now)
 
     def give_up(self, now: float) -> list[Action]:
@@ -156,7 +161,7 @@ class Session:
         self._waiting.clear()
         if turn is None:
             return self._left(now, "closed")
-        report = Report(turn.name, "closed", seconds=now - turn.since)
+        report = Report(turn.name, "closed", counted=turn.counted, seconds=now - turn.since)
         return [Tell(cancelled(self.wishes, turn.name)), report] if cancel else [report]
 
     def _left(self, now: float, outcome: str = "", code: str = "") -> list[Action]:
@@ -177,17 +182,19 @@ class Session:
             return [Leave()] if self._stopping else []
         waiting = self._waiting.popleft()
         if isinstance(waiting.utterance, Error):
-            report = Report("", outcome_of(waiting.utterance.code), waiting.utterance.code, stage="edge")
+            code = waiting.utterance.code
+            report = Report("", outcome_of(code), code, stage="edge", counted=waiting.counted)
             self._leaving = _Leaving(report, waiting.since)
             return [SendError(waiting.utterance)]
         name = self._fresh()
-        self._turn = self._open(name, waiting.since, now)
+        self._turn = self._open(name, waiting.since, now, counted=True)
         return [Publish(asked(self.wishes, name, waiting.utterance))]
 
-    def _open(self, name: str, since: float, now: float) -> _Turn:
-        return _Turn(name, since, Patience(now, self.wishes.timeout_ms / 1000, self._limits), Assembly())
+    def _open(self, name: str, since: float, now: float, *, counted: bool) -> _Turn:
+        return _Turn(name, since, Patience(now, self.wishes.timeout_ms / 1000, self._limits), Assembly(), counted)
 
     def _fail(self, turn: _Turn, error: Error, stage: str, trail: tuple[Step, ...] = ()) -> list[Action]:
         self._turn = None
-        self._leaving = _Leaving(Report(turn.name, outcome_of(error.code), error.code, stage, trail), turn.since)
+        report = Report(turn.name, outcome_of(error.code), error.code, stage, turn.counted, trail)
+        self._leaving = _Leaving(report, turn.since)
         return [Tell(cancelled(self.wishes, turn.name)), SendError(error)]

@@ -70,7 +70,7 @@ def test_a_turn_ends_with_its_whole_reply_and_is_reported_when_that_has_left() -
     frames, actions = send(talk, 2.0)
 
     assert ends(frames) == [Done(True, "turn1", "q", "Sentence 0. Sentence 1.")]
-    assert actions == [Report("turn1", "answered", seconds=1.5, first_sound=1.5)]
+    assert actions == [Report("turn1", "answered", seconds=1.5, first_sound=1.5, counted=True)]
     assert send(talk) == ([], [])
 
 
@@ -83,7 +83,7 @@ def test_a_new_question_ends_the_running_turn_once_and_says_what_was_heard_of_it
     actions = talk.heard(b"two", 2.0)
 
     assert actions[0] == Tell(Cancel(origin="web", session="s", turn="turn1"))
-    assert actions[1] == Report("turn1", "cancelled", seconds=2.0, first_sound=1.0)
+    assert actions[1] == Report("turn1", "cancelled", seconds=2.0, first_sound=1.0, counted=True)
     assert publish(actions).heard == Heard(turn="turn1", sentences=1, transcription="q", text="Sentence 0.")
     hear(talk, *spoken("turn1", 2, last=True), *spoken("turn2", 0, last=True))
     first, second = ends(send(talk)[0])
@@ -210,7 +210,7 @@ def test_a_failure_is_the_one_end_of_its_turn() -> None:
 
     assert [type(action) for action in actions] == [Tell]
     assert frames == [ErrorFrame(Error(codes.CRASHED, "It broke."))]
-    assert reports == [Report("turn1", "failed", codes.CRASHED, "tts", seconds=3.0, first_sound=1.0)]
+    assert reports == [Report("turn1", "failed", codes.CRASHED, "tts", seconds=3.0, first_sound=1.0, counted=True)]
     heard = publish(talk.heard(b"two", 4)).heard
     assert heard is not None
     assert heard.sentences == 1

@@ -143,7 +143,8 @@ async def test_a_key_has_its_turns_at_once_over_all_its_sockets(bus: Bus, server
             assert await busy(two) == 1.0
         await asyncio.sleep(1)
         await two.send(tone(0.2))
-        await two.send(b"no WAV")
+        await asyncio.sleep(1)
+        await two.send(tone(0.2))
         await asyncio.sleep(1)
         go.set()
         for client in (one, two):

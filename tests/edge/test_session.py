@@ -50,7 +50,7 @@ def test_an_answered_turn_is_reported_when_its_reply_has_left() -> None:
 
     assert isinstance(action, SendAnswer)
     assert (action.answer.transcription, action.answer.reply, action.answer.wavs) == ("q", "r", (b"w",))
-    assert only(talk.sent(4.5)) == Report("turn1", "answered", seconds=3.5)
+    assert only(talk.sent(4.5)) == Report("turn1", "answered", seconds=3.5, counted=True)
 
 
 def test_a_silent_turn_is_reported_as_silent() -> None:
@@ -59,7 +59,7 @@ def test_a_silent_turn_is_reported_as_silent() -> None:
     talk.heard(b"wav", 0)
     talk.event(Speech(turn="turn1", n=0, take="t", end=True, last=True), 1)
 
-    assert only(talk.sent(2)) == Report("turn1", "silent", seconds=2)
+    assert only(talk.sent(2)) == Report("turn1", "silent", seconds=2, counted=True)
 
 
 def test_the_next_turn_starts_when_the_reply_of_the_one_before_has_left() -> None:
@@ -135,7 +135,7 @@ def test_a_failure_is_told_and_the_rest_is_cancelled() -> None:
         Tell(Cancel(origin="web", session="s", turn="turn1")),
         SendError(Error(codes.CRASHED, "It broke.")),
     ]
-    assert only(talk.sent(2)) == Report("turn1", "failed", codes.CRASHED, "stt", seconds=2)
+    assert only(talk.sent(2)) == Report("turn1", "failed", codes.CRASHED, "stt", seconds=2, counted=True)
 
 
 def test_a_failure_of_an_older_attempt_changes_nothing() -> None:
@@ -207,13 +207,13 @@ def test_a_closed_socket_cancels_its_turn() -> None:
     talk.heard(b"two", 0)
 
     cancelled = Tell(Cancel(origin="web", session="s", turn="turn1"))
-    assert talk.closed(1) == [cancelled, Report("turn1", "closed", seconds=1)]
+    assert talk.closed(1) == [cancelled, Report("turn1", "closed", seconds=1, counted=True)]
     assert talk.sent(1) == []
 
     leaving = session()
     leaving.heard(b"one", 0)
     leaving.event(spoken("turn1"), 1)
-    assert leaving.closed(2) == [Report("turn1", "closed", seconds=2)]
+    assert leaving.closed(2) == [Report("turn1", "closed", seconds=2, counted=True)]
 
 
 def test_a_stopping_service_finishes_what_runs_and_takes_no_more() -> None:
@@ -241,7 +241,10 @@ def test_a_reply_that_could_not_leave_as_meant_is_reported_as_what_left() -> Non
     talk.heard(b"wav", 0)
     talk.event(spoken("turn1"), 1)
 
-    assert only(talk.sent(1, "failed", codes.CRASHED)) == Report("turn1", "failed", codes.CRASHED, seconds=1)
+    expected = Report("turn1", "failed", codes.CRASHED, seconds=1, counted=True)
+    assert only(talk.sent(1, "failed", codes.CRASHED)) == expected
+        "turn1", "failed", codes.CRASHED, seconds=1, counted=True
+    )
 
 
 def returning(resume: str = "") -> Session:
@@ -289,7 +292,7 @@ def test_a_turn_whose_client_may_come_back_is_left_alone() -> None:
     talk = returning()
     talk.heard(b"wav", 0)
 
-    assert talk.closed(1, cancel=False) == [Report("turn1", "closed", seconds=1)]
+    assert talk.closed(1, cancel=False) == [Report("turn1", "closed", seconds=1, counted=True)]
 
 
 def test_a_service_that_cannot_wait_leaves_those_who_can_come_back_without_an_error() -> None:
@@ -299,6 +302,6 @@ def test_a_service_that_cannot_wait_leaves_those_who_can_come_back_without_an_er
         talk.heard(b"wav", 0)
         talk.stop(1)
 
-    assert lasting.give_up(2) == [Report("turn1", "closed", seconds=2), Leave()]
+    assert lasting.give_up(2) == [Report("turn1", "closed", seconds=2, counted=True), Leave()]
     assert kinds(other.give_up(2)) == ["Tell", "SendError"]
     assert session().give_up(2) == []
