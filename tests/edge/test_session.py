@@ -243,8 +243,6 @@ def test_a_reply_that_could_not_leave_as_meant_is_reported_as_what_left() -> Non
 
     expected = Report("turn1", "failed", codes.CRASHED, seconds=1, counted=True)
     assert only(talk.sent(1, "failed", codes.CRASHED)) == expected
-        "turn1", "failed", codes.CRASHED, seconds=1, counted=True
-    )
 
 
 def returning(resume: str = "") -> Session:
