@@ -18,7 +18,7 @@ from services.runtime.stage import Stage
 
 from . import engines, settings, stage
 from .memory import Memory
-from .sentences.thoughts import Habit
+from .sentences.thoughts import Habits
 from .settings import LlmSettings
 
 BUCKET_SECONDS = 30.0
@@ -39,7 +39,7 @@ async def open_stage(wanted: LlmSettings, bus: Bus) -> AsyncIterator[Stage]:
         yield Stage(
             name="llm",
             stream=streams.TRANSCRIPT,
-            handle=partial(stage.handle, model=model, memory=memory, settings=wanted, habit=Habit()),
+            handle=partial(stage.handle, model=model, memory=memory, settings=wanted, habits=Habits()),
             credit=wanted.llm_concurrency,
             probe=model.probe,
             runs=settings.runs(wanted),

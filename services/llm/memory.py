@@ -25,6 +25,8 @@ from . import sentences
 
 KEPT_TURNS = 8
 """Turns kept, whatever is shown to the model: a transcript of any of them may come again."""
+KEPT_TOMBSTONES = 64
+"""Turns kept of which nothing is remembered but that they were interrupted: one of them may come again, too late."""
 KEPT_SECONDS = 600.0
 """As old as a transcript can get in its stream (STREAM_WORK_SECONDS)."""
 MAX_BYTES = 128 * 1024
@@ -61,6 +63,11 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     """How many sentences reached the person who interrupted; None: all."""
     told: str = ""
     """What those say, where the interruption told it."""
+
+    @property
+    def tombstone(self) -> bool:
+        """Whether nothing is known of it but that it was interrupted: its words were not known yet."""
+        return self.attempt == INTERRUPTED and not self.transcript
 
 
 Entries = tuple[Entry, ...]
@@ -135,12 +142,15 @@ class Memory:
     def shown(self, entries: Entries) -> Entries:
         """The entries that the model may see."""
         since = now() - self._seconds * 1000
-        recent = tuple(entry for entry in entries if entry.at >= since)
+        recent = tuple(entry for entry in entries if entry.at >= since and not entry.tombstone)
         return recent[-self._turns :] if self._turns else ()
 
     def _kept(self, entries: Entries) -> Entries:
         since = now() - max(self._seconds, KEPT_SECONDS) * 1000
-        return tuple(entry for entry in entries if entry.at >= since)[-max(self._turns, KEPT_TURNS) :]
+        young = [entry for entry in entries if entry.at >= since]
+        kept = [entry for entry in young if not entry.tombstone][-max(self._turns, KEPT_TURNS) :]
+        kept += [entry for entry in young if entry.tombstone][-KEPT_TOMBSTONES:]
+        return tuple(entry for entry in young if entry in kept)
 
 
 def now() -> int:
@@ -173,9 +183,7 @@ def _cut(entries: Entries, heard: Heard) -> Entries:
             replace(entry, heard=heard.sentences, told=heard.text) if entry.turn == heard.turn else entry
             for entry in entries
         )
-    if not heard.transcription:
-        return entries
-    reply = f"{heard.text} {CUT_OFF}".strip()
+    reply = f"{heard.text} {CUT_OFF}".strip() if heard.transcription else ""
     asked = heard.transcription[:MAX_TRANSCRIPT]
     return (*entries, Entry(heard.turn, 0, INTERRUPTED, transcript=asked, reply=reply, n=0, text="", at=now()))
 

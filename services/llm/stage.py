@@ -18,7 +18,7 @@ from . import memory as memories
 from . import sentences
 from .engines import LanguageModel, Message
 from .memory import Entries, Entry, Memory, Stored
-from .sentences.thoughts import Habit
+from .sentences.thoughts import Habits
 from .settings import LlmSettings
 
 COMMIT_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) + (2.0,) * 300
@@ -35,7 +35,7 @@ async def handle(
     model: LanguageModel,
     memory: Memory,
     settings: LlmSettings,
-    habit: Habit | None = None,
+    habits: Habits | None = None,
 ) -> AsyncGenerator[Sentence, None]:
     """Answer a transcript with sentences, the final one `last` and with the whole reply.
 
@@ -49,10 +49,11 @@ async def handle(
     answered = memories.find(stored.entries, transcript.turn, transcript.run)
     if answered:
         log.info("turn_answered_before", turn=transcript.turn, attempt=answered.attempt)
-        yield _last(answered, transcript)
+        for last in _last(answered, transcript):
+            yield last
         return
     messages = conversation(transcript, memory.shown(stored.entries), settings)
-    habit = habit or Habit()
+    habit = (habits or Habits()).of(transcript.origin, transcript.session)
     n, text, reply, thought = 0, "", "", False
     async with (
         aclosing(model.reply(messages)) as written,
@@ -70,7 +71,8 @@ async def handle(
                 n += 1
     habit.learn(thought)
     entry = _entry(transcript, Sentence(n=n, attempt=attempt, text=text, reply=reply.strip()))
-    yield _last(await _commit(memory, transcript, stored, entry), transcript)
+    for last in _last(await _commit(memory, transcript, stored, entry), transcript):
+        yield last
 
 
 def _entry(transcript: Transcript, final: Sentence) -> Entry:
@@ -139,12 +141,17 @@ async def _commit(memory: Memory, transcript: Transcript, stored: Stored, entry:
     raise Unavailable("the memory of the session could not be written; is the bucket there? Run `voicebus setup`")
 
 
-def _last(entry: Entry, transcript: Transcript) -> Sentence:
-    return Sentence(
-        n=entry.n,
-        attempt=entry.attempt,
-        text=entry.text,
-        last=True,
-        transcription=transcript.text,
-        reply=entry.reply,
-    )
+def _last(entry: Entry, transcript: Transcript) -> list[Sentence]:
+    """The end of the answer; none where the turn was interrupted: who did that knows, and nobody waits."""
+    if entry.attempt == memories.INTERRUPTED:
+        return []
+    return [
+        Sentence(
+            n=entry.n,
+            attempt=entry.attempt,
+            text=entry.text,
+            last=True,
+            transcription=transcript.text,
+            reply=entry.reply,
+        )
+    ]

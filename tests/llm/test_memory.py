@@ -123,7 +123,9 @@ def test_an_interrupted_reply_is_remembered_as_far_as_it_was_heard() -> None:
     for sentences, expected in ((0, "…"), (1, "One. …"), (2, "One. Two. …"), (3, "One. Two. Three.")):
         (cut,) = memories.interrupted((said,), Heard(turn="1", sentences=sentences))
         assert memories.remembered(cut) == expected
-    assert memories.interrupted((said,), Heard(turn="2", sentences=0)) == (said,)
+    known, tombstone = memories.interrupted((said,), Heard(turn="2", sentences=0))
+    assert known == said
+    assert (tombstone.turn, tombstone.tombstone) == ("2", True)
 
 
 def test_what_an_interruption_says_was_heard_is_remembered_word_for_word() -> None:
@@ -134,7 +136,7 @@ def test_what_an_interruption_says_was_heard_is_remembered_word_for_word() -> No
 
 
 def test_a_turn_that_was_stopped_before_it_was_stored_is_remembered_as_it_was_heard() -> None:
-    """So are those that were interrupted before it; one of which nothing is known is not."""
+    """So are those that were interrupted before it; one of which nothing is known leaves a tombstone."""
     before = (
         Heard(turn="2", sentences=1, transcription="And?", text="One."),
         Heard(turn="3", sentences=0, transcription="Why?"),
@@ -143,7 +145,9 @@ def test_a_turn_that_was_stopped_before_it_was_stored_is_remembered_as_it_was_he
     heard = Heard(turn="5", sentences=0, transcription="So?", before=before)
     entries = memories.interrupted(memories.interrupted((entry("1"),), heard), heard)
 
-    assert [each.turn for each in entries] == ["1", "2", "3", "5"]
+    assert [each.turn for each in entries] == ["1", "2", "3", "4", "5"]
+    assert [each.turn for each in entries if each.tombstone] == ["4"]
+    entries = tuple(each for each in entries if not each.tombstone)
     assert [memories.remembered(each) for each in entries[1:]] == ["One. …", "…", "…"]
     assert [each.transcript for each in entries[1:]] == ["And?", "Why?", "So?"]
 
@@ -174,3 +178,17 @@ async def test_a_cancel_that_meets_what_is_read_is_not_lost(memory: Memory) -> N
         reading.cancel()
         assert reading in done, "it went on"
         assert reading.cancelled()
+
+
+async def test_tombstones_drive_no_turn_out_of_the_memory_and_are_bounded_themselves(memory: Memory) -> None:
+    """A burst of interrupted questions leaves the conversation as it was."""
+    await store(memory, entry("1"), entry("2"))
+    for number in range(memories.KEPT_TOMBSTONES + 10):
+        stored = await memory.read("web", "s")
+        cut = memories.interrupted(stored.entries, Heard(turn=f"cut{number}", sentences=0))
+        assert await memory.commit("web", "s", replace(stored, entries=cut), entry("3"))
+    entries = (await memory.read("web", "s")).entries
+
+    assert [each.turn for each in entries if not each.tombstone] == ["1", "2", "3"]
+    assert sum(each.tombstone for each in entries) == memories.KEPT_TOMBSTONES
+    assert [each.turn for each in memory.shown(entries)] == ["2", "3"]

@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
-from bus_schemas import Heard, Sentence, Transcript
+from bus_schemas import Failed, Heard, Sentence, Transcript
 from services.llm import memory as memories
 from services.llm import stage
 from services.llm.engines import Message
 from services.llm.engines.scripted import Scripted
 from services.llm.memory import Memory
-from services.llm.sentences.thoughts import Habit
+from services.llm.sentences.thoughts import Habits
 from services.llm.settings import LlmSettings, ScriptedSettings
 from services.runtime import streams
 from services.runtime.bus import Bus
 from services.runtime.errors import Unavailable
+from tests.harness import listening
+from tests.runtime import workers
+from tests.runtime.workers import settled, working
 
 SETTINGS = LlmSettings(llm_system_prompt="Be brief.")
 
@@ -159,10 +164,10 @@ async def test_an_empty_reply_is_one_empty_last_sentence(memory: Memory, reply: 
 
 async def test_a_thought_that_was_said_is_left_behind_and_the_next_is_not_said(memory: Memory) -> None:
     """The template of such a model opens `<think>`: its first reply shows it, by a `</think>` out of nothing."""
-    thinking, habit = Recorded("I must not. Say this.</think>It rains. Hard."), Habit()
+    thinking, habits = Recorded("I must not. Say this.</think>It rains. Hard."), Habits()
 
     async def said(turn: str, model: Recorded) -> list[Sentence]:
-        handling = stage.handle(question(turn), model=model, memory=memory, settings=SETTINGS, habit=habit)
+        handling = stage.handle(question(turn), model=model, memory=memory, settings=SETTINGS, habits=habits)
         return [sentence async for sentence in handling]
 
     first, second = await said("1", thinking), await said("2", thinking)
@@ -171,6 +176,75 @@ async def test_a_thought_that_was_said_is_left_behind_and_the_next_is_not_said(m
     assert first[-1].reply == second[-1].reply == "It rains. Hard."
     assert thinking.asked[1][2] == Message("assistant", "It rains. Hard.")
     assert [s.text for s in await said("3", Recorded("One. Two."))] == ["One.", "Two."]
+
+
+async def test_what_one_session_has_the_model_write_holds_back_no_sentence_of_another(memory: Memory) -> None:
+    """Somebody who gets it to write `</think>` made every other person wait for the end of a whole reply."""
+    habits = Habits()
+    odd = Recorded("I must not.</think>It rains.")
+    async for _ in stage.handle(question("1"), model=odd, memory=memory, settings=SETTINGS, habits=habits):
+        pass
+    other = replace(question("1"), session="other")
+    handling = stage.handle(
+        other, model=Recorded("One two. Three four.", pace=100), memory=memory, settings=SETTINGS, habits=habits
+    )
+    assert (await anext(handling)).text == "One two."
+    assert (await memory.read("web", "other")).entries == ()
+    await handling.aclose()
+
+
+async def test_a_turn_that_was_interrupted_before_its_words_were_known_is_not_answered_late(memory: Memory) -> None:
+    """llm was killed while it held it; the next turn said that it was interrupted, and was answered first."""
+    model = Recorded("It rains.")
+    said = await answer(question("new", "And Porto?", heard=Heard(turn="old", sentences=0)), model, memory)
+    late = await answer(question("old", "How is Lisbon?"), model, memory)
+    await answer(question("third", "And Faro?"), model, memory)
+
+    assert said[-1].last
+    assert late == []
+    assert [message.content for message in model.asked[-1]] == ["Be brief.", "And Porto?", "It rains.", "And Faro?"]
+    assert len(model.asked) == 2
+
+
+async def test_a_turn_that_is_interrupted_while_it_is_written_has_no_end(memory: Memory) -> None:
+    """Its cancel was lost; the next turn is answered before it is done."""
+    slow = stage.handle(question("old"), model=Recorded("One. Two."), memory=memory, settings=SETTINGS)
+    assert not (await anext(slow)).last
+    await answer(question("new", heard=Heard(turn="old", sentences=0)), Recorded("Yes."), memory)
+
+    assert [said async for said in slow] == []
+    assert [entry.turn for entry in (await memory.read("web", "s")).entries] == ["old", "new"]
+
+
+async def test_what_was_made_of_an_interruption_is_never_an_answer(memory: Memory) -> None:
+    """The words were known: the model is shown them, and a late run of that turn still ends without a sentence."""
+    model = Recorded("It rains.")
+    heard = Heard(turn="old", sentences=1, transcription="How is Lisbon?", text="It was dry.")
+    await answer(question("new", "And Porto?", heard=heard), model, memory)
+
+    assert await answer(question("old", "How is Lisbon?"), model, memory) == []
+    assert "It was dry. …" in [message.content for message in model.asked[0]]
+
+
+async def test_an_operator_has_an_interrupted_turn_answered_by_requeueing_it(memory: Memory) -> None:
+    await answer(question("new", heard=Heard(turn="old", sentences=0)), Recorded(), memory)
+    assert (await answer(question("old", run=1), Recorded("It rains."), memory))[-1].last
+
+
+async def test_a_late_run_of_an_interrupted_turn_ends_without_a_word_on_the_bus(memory: Memory, bus: Bus) -> None:
+    """The broker gives it out again after its successor was answered; nobody is told anything, nothing is left."""
+    handle = partial(stage.handle, model=Recorded("It rains."), memory=memory, settings=SETTINGS)
+    await bus.publish(question("old"))
+    pulling = await bus.jetstream.pull_subscribe_bind(durable="llm", stream=streams.TRANSCRIPT)
+    await (await pulling.fetch(1, timeout=5))[0].nak(delay=2)  # as from a worker that was killed with it
+    await pulling.unsubscribe()
+    async with listening(bus, "voice.*.web.s") as events:
+        await bus.publish(question("new", heard=Heard(turn="old", sentences=0)))
+        async with working(bus, workers.stage(handle)):
+            await settled(bus)
+
+    assert {event.turn for event in events if isinstance(event, Sentence)} == {"new"}
+    assert not [event for event in events if isinstance(event, Failed)]
 
 
 async def test_an_empty_transcript_does_not_trouble_the_model(memory: Memory) -> None:

@@ -4,15 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 
-import msgspec
 import pytest
-import structlog
 
-from bus_schemas import Cancel, Dead, Event, Failed, Sentence, Transcript, codes
-from services.runtime import metrics
+from bus_schemas import Dead, Event, Failed, Sentence, Transcript, codes
+from services.runtime import settle
 from services.runtime.bus import Bus
 from services.runtime.errors import Refused, Sick
-from services.runtime.streams import TRANSCRIPT, StreamSettings
+from services.runtime.streams import ANSWER, TRANSCRIPT, StreamSettings
 from services.runtime.worker import WorkerSettings
 from tests.harness import listening, wait_until
 from tests.runtime.workers import settled, stage, transcript, unfinished, working
@@ -160,70 +158,6 @@ async def test_a_deadline_that_passes_during_the_work_stops_the_work(bus: Bus) -
     assert stopped.is_set()
 
 
-async def test_a_cancelled_turn_stops_at_once_and_nobody_is_told(bus: Bus) -> None:
-    started = asyncio.Event()
-
-    async def slow(event: Transcript) -> AsyncGenerator[Event, None]:
-        started.set()
-        await asyncio.sleep(30)
-        yield Sentence(attempt="a1", n=0, text="too late", last=True)
-
-    async with listening(bus, "voice.*.test.s") as events, working(bus, stage(slow)):
-        await bus.publish(transcript("t1"))
-        await asyncio.wait_for(started.wait(), 5)
-        await bus.tell(Cancel(origin="test", session="s", turn="t1"))
-        await settled(bus)
-
-    assert {type(event) for event in events} == {Transcript, Cancel}
-
-
-async def test_how_long_a_cancelled_turn_took_to_stop_is_told_and_counted(bus: Bus) -> None:
-    """From the cancel's receipt to the engine's stop; nothing is published after it."""
-
-    async def writing(event: Transcript) -> AsyncGenerator[Event, None]:
-        try:
-            for n in range(1000):
-                yield Sentence(attempt="a1", n=n, text="word")
-                await asyncio.sleep(0.1)
-        finally:
-            await asyncio.sleep(0.2)  # an engine that ends its token
-
-    def stops(what: str) -> float:
-        samples = (sample for metric in metrics.CANCEL.collect() for sample in metric.samples)
-        name = f"voicebus_cancel_seconds_{what}"
-        return sum(sample.value for sample in samples if (sample.name, sample.labels) == (name, {"stage": "llm"}))
-
-    count, seconds = stops("count"), stops("sum")
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(20))
-    with structlog.testing.capture_logs() as logs:
-        async with listening(bus, "voice.sentence.>") as said, working(bus, stage(writing)):
-            await bus.publish(transcript("t1"))
-            await wait_until(lambda: len(said) >= 3, "three sentences are there")
-            await bus.tell(Cancel(origin="test", session="s", turn="t1"))
-            await settled(bus)
-
-    (line,) = [line for line in logs if line["event"] == "cancelled"]
-    assert (line["turn"], line["stage"]) == ("t1", "llm")
-    assert 200 <= line["stop_ms"] < 10_000
-    assert len(said) - 1 <= line["published"] <= len(said) <= 4  # the last may be heard before it is confirmed
-    assert stops("count") == count + 1
-    assert 0.2 <= stops("sum") - seconds < 10
-
-
-async def test_a_cancel_of_another_session_stops_nothing(bus: Bus) -> None:
-    async def slow(event: Transcript) -> AsyncGenerator[Event, None]:
-        await asyncio.sleep(0.5)
-        yield Sentence(attempt="a1", n=0, text="ok", last=True)
-
-    async with listening(bus, "voice.sentence.>") as said, working(bus, stage(slow)):
-        await bus.publish(transcript("t1"))
-        await asyncio.sleep(0.2)
-        await bus.tell(Cancel(origin="test", session="other", turn="t1"))
-        await settled(bus)
-
-    assert len(said) == 1
-
-
 async def test_work_longer_than_the_ack_wait_is_not_given_to_another(bus: Bus) -> None:
     runs: list[float] = []
 
@@ -302,14 +236,27 @@ async def test_a_message_with_one_bad_field_fails_under_the_name_that_its_sender
     assert failed[0].turn == "mine"
 
 
-async def test_a_cancel_of_the_first_run_does_not_stop_an_operators_second(bus: Bus) -> None:
-    async with listening(bus, "voice.sentence.>") as said, working(bus, stage(echo)):
-        await bus.tell(Cancel(origin="test", session="s", turn="t1"))
-        await asyncio.sleep(0.1)
-        await bus.publish(msgspec.structs.replace(transcript("t1"), run=1))
+async def test_an_ending_that_the_broker_did_not_take_in_time_is_given_back_and_told_later(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender is told once the broker can store it: the message is not forgotten before."""
+    monkeypatch.setattr(settle, "SETTLE_SECONDS", 1.0)
+
+    async def refuse(event: Transcript) -> AsyncGenerator[Event, None]:
+        raise Refused(codes.LANGUAGE, "nobody here speaks xx; ask in pt or en")
+        yield
+
+    answers = (await bus.jetstream.stream_info(ANSWER)).config
+    await bus.jetstream.delete_stream(ANSWER)
+    async with listening(bus, "voice.failed.>") as failed, working(bus, stage(refuse)):
+        await bus.publish(transcript("t1"))
+        await asyncio.sleep(2.5)
+        assert await unfinished(bus) == 1
+        await bus.jetstream.add_stream(answers)
+        failed.clear()
         await settled(bus)
 
-    assert [event.run for event in said] == [1]
+    assert [event.code for event in failed if isinstance(event, Failed)] == [codes.LANGUAGE]
 
 
 async def test_stopping_finishes_what_runs_and_takes_no_more(bus: Bus) -> None:

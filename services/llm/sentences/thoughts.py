@@ -3,18 +3,36 @@
 Some chat templates open `<think>` in the prompt, so that a reply begins inside a thought and holds only its `</think>`.
 """
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterable
 
 import structlog
 from msgspec import Struct
 
 OPEN, CLOSE = "<think>", "</think>"
+MOST_SESSIONS = 10_000
+"""Sessions whose habit is remembered; the one that asked longest ago is forgotten first."""
 
 log = structlog.get_logger()
 
 
+class Habits:
+    """The habit of the model in each session: what one person has it write must not hold back another's sentences."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[tuple[str, str], Habit] = OrderedDict()
+
+    def of(self, origin: str, session: str) -> "Habit":
+        """That of a session, which is kept from now on."""
+        habit = self._of.setdefault((origin, session), Habit())
+        self._of.move_to_end((origin, session))
+        if len(self._of) > MOST_SESSIONS:
+            self._of.popitem(last=False)
+        return habit
+
+
 class Habit:
-    """Whether a model's replies begin inside a thought, as far as its latest one tells."""
+    """Whether a model's replies begin inside a thought, as far as the latest one of a session tells."""
 
     def __init__(self) -> None:
         self._inside = False
