@@ -5,6 +5,7 @@ import math
 import re
 import secrets
 from collections.abc import Mapping
+from difflib import get_close_matches
 from urllib.parse import parse_qsl, urlsplit
 
 from bus_schemas import codes
@@ -29,7 +30,7 @@ _VOICE = re.compile(r"\A[\w. -]{1,64}\Z")
 
 
 def wishes(address: str, settings: EdgeSettings, key: Key | None = None) -> Wishes:
-    """Read the address of a handshake, such as `/ws?session=42&timeout=20`; other parameters are ignored.
+    """Read the address of a handshake, such as `/ws?session=42&timeout=20`.
 
     Who has a *key* asks under its name, and names its sessions as it likes.
 
@@ -67,10 +68,18 @@ def is_loopback(host: str) -> bool:
 def _query(text: str) -> dict[str, str]:
     query: dict[str, str] = {}
     for name, value in parse_qsl(text):
-        if name in query and name in PARAMETERS:
+        if name not in PARAMETERS:
+            raise Refused(codes.BAD_PARAMETER, _unknown(name))
+        if name in query:
             raise Refused(codes.BAD_PARAMETER, f"?{name}= is given twice: give it once.")
         query[name] = value
     return query
+
+
+def _unknown(name: str) -> str:
+    likely = get_close_matches(name, PARAMETERS, n=1)
+    advice = f"is it ?{likely[0]}=" if likely else f"there are {', '.join(PARAMETERS)}"
+    return f"?{name[:80]}= is no parameter of this address: {advice}."
 
 
 def _session(name: str, *, guessable: bool) -> str:

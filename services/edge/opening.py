@@ -6,6 +6,8 @@ from weakref import WeakSet
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
+from services.runtime.http_head import without_bodies
+
 
 class Opening:
     """Makes connections for `serve(create_connection=...)`, and remembers them while they live."""
@@ -14,7 +16,7 @@ class Opening:
         self._made: WeakSet[ServerConnection] = WeakSet()
 
     def __call__(self, *arguments: Any, **options: Any) -> ServerConnection:
-        connection = ServerConnection(*arguments, **options)
+        connection = without_bodies(ServerConnection(*arguments, **options))
         self._made.add(connection)
         return connection
 

@@ -18,7 +18,6 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-READING = ("GET", "HEAD")
 """The methods that a page answers."""
 
 POLICY = (
@@ -57,10 +56,6 @@ def respond(request: Request, files: Mapping[str, PageFile]) -> Response | None:
     file = files.get(urlsplit(request.path).path)
     if file is None:
         return None
-    if request.method not in READING:
-        refused = health.response(HTTPStatus.METHOD_NOT_ALLOWED, b'{"allow":["GET","HEAD"]}')
-        refused.headers["Allow"] = ", ".join(READING)
-        return refused
     return _response(file, known=file.etag in ", ".join(request.headers.get_all("If-None-Match")))
 
 

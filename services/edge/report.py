@@ -25,6 +25,7 @@ OTHER = "other"
 HANDSHAKE_CODES = (
     codes.BAD_PARAMETER,
     codes.UNKNOWN_PATH,
+    codes.METHOD,
     codes.UNAUTHORIZED,
     codes.ORIGIN,
     codes.BUSY,

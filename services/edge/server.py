@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from math import ceil
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
@@ -114,6 +115,9 @@ class Edge:
 
     async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         try:
+            if request.method not in health.METHODS and self._knows(request.path):
+                report.REFUSED.labels(codes.METHOD).inc()
+                return health.wrong_method(request.method)
             found = page_files.respond(request, self._pages) or await health.respond(request, self._readiness)
             if found is not None:
                 return found
@@ -131,6 +135,11 @@ class Edge:
         if self._gate.crowded(_host(connection)):
             return _refusal(HTTPStatus.TOO_MANY_REQUESTS, MANY_OF_ONE)
         return None
+
+    def _knows(self, target: str) -> bool:
+        """Whether something is at this path."""
+        path = urlsplit(target).path
+        return path in self._pages or path in health.PATHS or path == handshake.PATH
 
     def protocol(self, _: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """The subprotocol to answer with."""

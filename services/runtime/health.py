@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,10 +13,16 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from bus_schemas import codes, frames
+from bus_schemas.frames import Error, ErrorFrame
+
 from . import metrics
 from .errors import StartError
+from .http_head import without_bodies
 
 JSON = "application/json"
+METHODS = ("GET", "HEAD")
+PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 class Readiness:
@@ -60,6 +67,14 @@ async def respond(request: Request, readiness: Readiness) -> Response | None:
     return None
 
 
+def wrong_method(method: str) -> Response:
+    """405: nothing here is changed by a request, and no body is read."""
+    message = f"{method[:20]} is not taken here: everything is asked with GET, a question over a WebSocket at /ws."
+    found = response(HTTPStatus.METHOD_NOT_ALLOWED, frames.encode(ErrorFrame(Error(codes.METHOD, message))).encode())
+    found.headers["Allow"] = ", ".join(METHODS)
+    return found
+
+
 def response(status: HTTPStatus, body: bytes, content_type: str = JSON) -> Response:
     """An HTTP response that ends its connection."""
     headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
@@ -75,14 +90,19 @@ async def listen(host: str, port: int, readiness: Readiness) -> AsyncIterator[in
     """
 
     async def answer(_: ServerConnection, request: Request) -> Response:
+        if request.method not in METHODS:
+            return wrong_method(request.method)
         found = await respond(request, readiness)
-        return found or response(HTTPStatus.NOT_FOUND, b'{"paths":["/healthz","/readyz","/metrics"]}')
+        return found or response(HTTPStatus.NOT_FOUND, msgspec.json.encode({"paths": PATHS}))
 
     async def nobody(connection: ServerConnection) -> None:
         await connection.close()
 
+    def connection(*arguments: Any, **options: Any) -> ServerConnection:
+        return without_bodies(ServerConnection(*arguments, **options))
+
     try:
-        server = await serve(nobody, host, port, process_request=answer)
+        server = await serve(nobody, host, port, process_request=answer, create_connection=connection)  # type: ignore[arg-type]
     except OSError as error:
         raise StartError(f"port {port} of {host} is taken or forbidden ({error.strerror}); set HEALTH_PORT") from error
     async with server:

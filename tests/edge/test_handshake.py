@@ -12,10 +12,26 @@ OURS = "0123456789abcdef0123456789abcdef"
 
 
 def test_all_wishes_are_read() -> None:
-    """Session, voice, language and seconds; what the old program's clients added is ignored."""
-    address = "/ws?session=kitchen_1&voice=man&language=pt-BR&timeout=2.5&client=7"
+    """Session, voice, language and seconds."""
+    address = "/ws?session=kitchen_1&voice=man&language=pt-BR&timeout=2.5"
 
     assert handshake.wishes(address, EdgeSettings()) == Wishes("web", "kitchen_1", "man", "pt", 2500)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("sesion=a", "?sesion= is no parameter of this address: is it ?session=."),
+        ("Voice=man", "?Voice= is no parameter of this address: is it ?voice=."),
+        ("client=7", "there are session, voice, language, timeout, trace, turns, stream, resume."),
+    ],
+)
+def test_a_parameter_that_is_none_is_told_with_the_likely_one(query: str, told: str) -> None:
+    """A misspelt one would be a wish that nobody heard."""
+    with pytest.raises(Refused) as caught:
+        handshake.wishes(f"/ws?{query}", EdgeSettings())
+    assert caught.value.code == codes.BAD_PARAMETER
+    assert caught.value.message.endswith(told)
 
 
 def test_a_client_that_can_come_back_says_so_and_one_that_came_back_names_its_turn() -> None:
