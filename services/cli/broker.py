@@ -22,6 +22,9 @@ READY = "Server is ready"
 
 CONFIGURATION = """\
 listen: "{host}:{port}"
+log_file: "{log}"
+logfile_size_limit: 16MB
+logfile_max_num: 2
 server_name: voicebus
 max_payload: 8MB
 max_pending: 64MB
@@ -54,16 +57,20 @@ def binary() -> str:
 
 @asynccontextmanager
 async def start(
-    port: int, directory: Path, *, host: str = "127.0.0.1", extra: str = "", group: int = 0
+    port: int, directory: Path, *, host: str = "127.0.0.1", extra: str = "", group: int = 0, monitor: int = 0
 ) -> AsyncIterator[Broker]:
     """Run a broker on *port* that keeps its streams under *directory*; stop it at the end.
 
-    *extra* is added to its configuration; *group* is the process group it joins, 0: one of its own.
+    *extra* is added to its configuration; *group* is the process group it joins, 0: one of its own. *monitor* is the
+    port on loopback where it tells its health, 0: none.
 
     Raises: StartError with the end of the broker's log when it does not come up.
     """
     configuration, log = directory / "nats.conf", directory / "nats.log"
-    text = CONFIGURATION.format(host=host, port=port, store=directory / "streams", extra=extra)
+    extra += f'\nhttp: "127.0.0.1:{monitor}"' if monitor else ""
+    text = CONFIGURATION.format(
+        host=host, port=port, log=_quoted(log), store=_quoted(directory / "streams"), extra=extra
+    )
     output = await asyncio.to_thread(_prepare, configuration, text, log)
     before = output.tell()
     try:
@@ -79,6 +86,16 @@ async def start(
         yield Broker(f"nats://{host}:{port}", process, log)
     finally:
         await stop(process)
+
+
+def health_url(monitor: int) -> str:
+    """Where a broker with that monitoring port tells its full health."""
+    return f"http://127.0.0.1:{monitor}/healthz"
+
+
+def _quoted(path: Path) -> str:
+    """A path between the quotation marks of the broker's configuration."""
+    return os.fspath(path).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _prepare(configuration: Path, text: str, log: Path) -> BinaryIO:

@@ -4,7 +4,7 @@ import msgspec
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
-from services.runtime import access, bus, streams
+from services.runtime import access, broker_health, bus, streams
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.errors import VoicebusError
 
@@ -22,6 +22,8 @@ async def look(settings: BusSettings, limits: streams.StreamSettings) -> list[Fi
             where = connection.client.connected_url
             version = connection.client.connected_server_version
             found = [Finding("broker", "ok", f"NATS {version} with JetStream at {where.netloc if where else '?'}")]
+            if unwell := await broker_health.trouble(settings.nats_health_url):
+                found.append(Finding("broker health", "missing", f"{unwell}; give its disk room, then restart it"))
             found += [Finding("broker limits", "missing", trouble) for trouble in streams.too_small(connection.client)]
             return [*found, *await connection.unless_lost(_streams(connection, limits))]
     except VoicebusError as error:
@@ -31,15 +33,24 @@ async def look(settings: BusSettings, limits: streams.StreamSettings) -> list[Fi
 
 
 async def _streams(connection: Bus, limits: streams.StreamSettings) -> list[Finding]:
-    missing = []
-    for config in streams.table(limits):
-        try:
-            await connection.jetstream.stream_info(str(config.name))
-        except NotFoundError:
-            missing.append(str(config.name))
-    if missing:
-        return [Finding("streams", "missing", f"{', '.join(missing)} not there: run `voicebus setup`")]
+    there = await streams.standing(connection.jetstream)
+    faults = streams.faults(there)
+    unneeded = [streams.DEAD] if streams.DEAD not in there else []
+    if limits.voicebus_record and not await _has_record(connection):
+        unneeded.append(streams.LOG)
+    if unneeded:
+        faults.append(f"{', '.join(unneeded)} not there; run `voicebus setup`")
+    if faults:
+        return [Finding("streams", "missing", "; ".join(faults))]
     return [Finding("streams", "ok", "all there"), _clock(connection)]
+
+
+async def _has_record(connection: Bus) -> bool:
+    try:
+        await connection.jetstream.stream_info(streams.LOG)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _clock(connection: Bus) -> Finding:

@@ -1,7 +1,6 @@
 """What `voicebus doctor` looks at on this machine: programs, ports, disk, engines."""
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +18,12 @@ from services.tts import engines as tts_engines
 from services.tts.settings import TtsSettings
 
 from . import broker, ports, readiness
+from . import disk as disks
 from .settings import CliSettings
 
 PROBE_SECONDS = 30.0
 VERSION_SECONDS = 10.0
 OLDEST_PYTHON = (3, 11)
-MIB = 1024 * 1024
 
 
 class Finding(Struct, frozen=True):
@@ -69,21 +68,21 @@ async def port(name: str, number: int, *, tls: bool = False) -> Finding:
     reason = await asyncio.to_thread(ports.taken, number) if number else ""
     if not reason:
         return Finding(name, "ok", f"port {number} is free")
-    if name == "PORT" and not await readiness.missing(ports.LOOPBACK, number, tls=tls):
-        return Finding(name, "ok", f"a voicebus runs on port {number}")
+    if name == "PORT":
+        lacks = await readiness.missing(ports.LOOPBACK, number, tls=tls)
+        if not lacks:
+            return Finding(name, "ok", f"a voicebus runs on port {number}")
+        if readiness.is_told(lacks):
+            return Finding(name, "missing", f"the voicebus on port {number} is not ready: {lacks}")
     return Finding(name, "warning", f"port {number} {reason}: `voicebus up` needs another one in {name}")
 
 
 def disk(settings: CliSettings, limits: streams.StreamSettings) -> Finding:
     """Whether the streams of an embedded broker fit."""
-    folder = Path(settings.voicebus_data).resolve()
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(existing).free // MIB
-    needed = (sum(config.max_bytes or 0 for config in streams.table(limits)) // MIB) + limits.stream_text_mib
-    says = f"{free} MiB free for {folder}, the streams may take {needed} MiB"
-    if free < needed:
-        return Finding("disk", "warning", f"{says}: free some, or lower STREAM_UTTERANCE_MIB and STREAM_ANSWER_MIB")
-    return Finding("disk", "ok", says)
+    found = disks.room(Path(settings.voicebus_data).resolve(), limits)
+    return Finding(
+        "disk", "ok" if found.enough else "warning", found.says if found.enough else f"{found.says}: {disks.ADVICE}"
+    )
 
 
 async def stt(settings: SttSettings) -> Finding:

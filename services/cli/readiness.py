@@ -8,6 +8,7 @@ from msgspec import Struct
 
 ANSWER_SECONDS = 3.0
 MAX_BYTES = 64 * 1024
+SILENT, STARTING, UNKNOWN = "does not answer", "starting", "not ready (HTTP"
 
 
 class _Body(Struct, frozen=True):
@@ -20,10 +21,15 @@ async def missing(host: str, port: int, *, tls: bool = False) -> str:
         async with asyncio.timeout(ANSWER_SECONDS):
             status, body = await _get(host, port, "/readyz", _unverified() if tls else None)
     except TimeoutError:
-        return "does not answer"
+        return SILENT
     except (OSError, EOFError, ValueError):
-        return "starting"
-    return "" if status == 200 else _told(body) or f"not ready (HTTP {status})"
+        return STARTING
+    return "" if status == 200 else _told(body) or f"{UNKNOWN} {status})"
+
+
+def is_told(missing: str) -> bool:
+    """Whether what `missing` gave is a service's own word."""
+    return bool(missing) and missing not in (SILENT, STARTING) and not missing.startswith(UNKNOWN)
 
 
 def _told(body: str) -> str:

@@ -5,7 +5,7 @@ import asyncio
 
 from services.runtime import log, settings
 
-from . import console, stack
+from . import console, provisioning
 
 
 def run(words: argparse.Namespace) -> int:
@@ -14,7 +14,7 @@ def run(words: argparse.Namespace) -> int:
     Raises: StartError, SettingsError.
     """
     log.configure(settings.load(log.LogSettings), "setup")
-    differences = asyncio.run(stack.make_streams(settings.environment()))
+    differences = asyncio.run(provisioning.make_streams(settings.environment()))
     for difference in differences:
         console.say(difference)
     if differences:

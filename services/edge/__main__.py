@@ -56,10 +56,10 @@ async def _look(bus: Bus, readiness: Readiness) -> None:
     while True:
         try:
             standing = await streams.standing(bus.jetstream)
-            lacking = streams.missing(standing)
+            faults = streams.faults(standing)
             readiness.state("bus", bus.trouble)
             readiness.state("clock", bus.clock)
-            readiness.state("streams", f"{', '.join(lacking)} not there; run `voicebus setup`" if lacking else "")
+            readiness.state("streams", "; ".join(faults))
             await lines.look(bus, standing)
         except Unavailable as error:
             readiness.lack("bus", str(error))

@@ -40,6 +40,10 @@ NO_CANCEL = Error(
 )
 FULL = "The line is full"
 AWAY = Error(codes.UNAVAILABLE, "The service cannot take requests now: try again in a few seconds.")
+STUCK = Error(
+    codes.UNAVAILABLE,
+    "The service cannot keep requests: whoever runs it has to look at its broker; /readyz and the log say why.",
+)
 UNKNOWN = Error(codes.UNKNOWN_TURN, "This turn is not known, or its answer is not kept any more: ask again.")
 
 log = structlog.get_logger()
@@ -228,7 +232,7 @@ class Conversation:
         except QueueFull:
             self._do(self._session.fail(utterance.turn, self._admission.later(FULL)))
         except TimeoutError:
-            self._do(self._session.fail(utterance.turn, AWAY))
+            self._do(self._session.fail(utterance.turn, STUCK if self._bus.stuck else AWAY))
         finally:
             if not stored:
                 self._admission.discount(utterance.origin)

@@ -41,6 +41,9 @@ class BusSettings(Struct, frozen=True):
     """A PEM file: the certificate that this service shows a broker which asks for one."""
     nats_tls_key: str = ""
     """A PEM file: the private key of NATS_TLS_CERT; empty: it is in there too."""
+    nats_health_url: str = ""
+    """The broker's own health, such as http://127.0.0.1:8222/healthz: it alone says that a stream stores nothing any
+    more, after a full disk. `voicebus up` sets it; empty: only a publish that is not confirmed tells."""
     nats_connect_seconds: Seconds = 10.0
     """How long a service that starts waits for the broker."""
 

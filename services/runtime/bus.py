@@ -32,6 +32,8 @@ from .watch import abort, address, forget_callbacks, watch
 
 PUBLISH_SECONDS = 5.0
 ABANDON_SECONDS = 1.0
+UNCONFIRMED_SECONDS = 60.0
+"""A message that was not confirmed says nothing of its stream any more after so long."""
 SKEW_SECONDS = 2.0
 """A deadline is made from the broker's clock: a machine this far off would drop turns too early or too late."""
 ASK_FOR_THE_TIME = "$JS.API.STREAM.INFO.VOICE_ANSWER"
@@ -64,7 +66,13 @@ class Bus:
         """What the client complained of last."""
         self.trouble = ""
         """Why the broker cannot be used now; empty when it answers."""
-        self.on_reconnect: list[Callable[[], None]] = [metrics.RECONNECTS.inc, self._confirmations.renewed]
+        self._unconfirmed: dict[str, float] = {}
+        """Streams that did not confirm their latest message, by event name, and since when (monotonic seconds)."""
+        self.on_reconnect: list[Callable[[], None]] = [
+            metrics.RECONNECTS.inc,
+            self._confirmations.renewed,
+            self._unconfirmed.clear,
+        ]
         self.on_slow: list[Callable[[], None]] = [metrics.DROPS.inc]
         """Called when the client had to drop messages: what was missed is in the streams."""
         self.sightings = Sightings()
@@ -97,10 +105,30 @@ class Bus:
                 raise Refused(codes.TOO_LARGE, f"the stream does not take it: {error.description}") from error
             raise Unavailable(f"the broker refused {message.subject}: {error.description}") from error
         except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
+            if self.client.is_connected:
+                self._unconfirmed.setdefault(_kind(message.subject), time.monotonic())
             raise Unavailable(f"the broker did not confirm {message.subject}: {error!r}") from error
         finally:
             heed_cancel()
+        if self._unconfirmed:
+            self._unconfirmed.pop(_kind(message.subject), None)
         return not stored.duplicate
+
+    @property
+    def stuck(self) -> str:
+        """Which streams take nothing while the broker answers; empty when none is known.
+
+        A broker with a full disk does so until it is restarted, which ends this connection. Where another one takes
+        the stream over, the next message is confirmed. UNCONFIRMED_SECONDS later nothing is known any more.
+        """
+        oldest = time.monotonic() - UNCONFIRMED_SECONDS
+        names = sorted(name for name, since in self._unconfirmed.items() if since > oldest)
+        if not names:
+            return ""
+        return (
+            f"the broker answers, and stores nothing on {', '.join(f'voice.{name}.*' for name in names)}: "
+            "has its disk room? Free some, then restart the broker"
+        )
 
     def _check_size(self, message: Message) -> None:
         """The broker counts the headers too, and closes the connection of who sends it more than it takes."""
@@ -166,6 +194,11 @@ class Bus:
             self._lost.exception()  # a Bus that nobody waits for any more must not warn
 
 
+def _kind(subject: str) -> str:
+    """The event's name in a subject, which says the stream."""
+    return subject.split(".")[1] if "." in subject else subject
+
+
 @asynccontextmanager
 async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) -> AsyncIterator[Bus]:
     """Connect to the broker and watch the connection.
@@ -179,7 +212,7 @@ async def connect(settings: BusSettings, name: str, *, no_echo: bool = False) ->
     bus = Bus(client)
     nats_reader.mend(client, partial(bus.lose, "the client has stopped reading what the broker sends"))
     await _open(client, bus, settings, name, no_echo)
-    watching = asyncio.create_task(watch(bus), name="bus-watch")
+    watching = asyncio.create_task(watch(bus, settings.nats_health_url), name="bus-watch")
     watching.add_done_callback(partial(_unwatched, bus))
     try:
         yield bus

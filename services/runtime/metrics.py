@@ -48,6 +48,7 @@ PLACES = Gauge("voicebus_places", "Events that a worker works on at once, at mos
 READY = Gauge("voicebus_ready", "1 when nothing is missing, as /readyz says it; else 0.")
 RECONNECTS = Counter("voicebus_bus_reconnects_total", "How often a lost connection to the broker was made again.")
 DROPS = Counter("voicebus_bus_drops_total", "How often messages were dropped unread; what was missed is read again.")
+BUS_TROUBLE = Gauge("voicebus_bus_trouble", "1 while the broker cannot be used, or stores nothing; else 0.")
 UNREADABLE = Counter(
     "voicebus_bus_unreadable_total", "Messages with headers or a subject that cannot be read, dropped or rejected."
 )

@@ -1,6 +1,6 @@
 """The streams and consumers of voicebus: one table, made by `voicebus setup`, never by a worker."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import structlog
 from msgspec import Struct
@@ -219,6 +219,25 @@ async def standing(jetstream: JetStreamContext) -> dict[str, StreamInfo]:
 def missing(there: Collection[str]) -> list[str]:
     """The streams that are not *there*."""
     return [name for name in NAMES if name not in there]
+
+
+def faults(there: Mapping[str, StreamInfo]) -> list[str]:
+    """What of the streams that are *there* keeps turns from being answered, each with what to do.
+
+    Without VOICE_DEAD turns are answered: `voicebus doctor` and the worker that has a letter say that it is missing.
+    """
+    lacking = [name for name in missing(there) if name != DEAD]
+    found = [f"{', '.join(lacking)} not there; run `voicebus setup`"] if lacking else []
+    for config in table(StreamSettings()):
+        info = there.get(str(config.name))
+        if info is None:
+            continue
+        if info.config.sealed:
+            found.append(f"{config.name} is sealed and takes nothing: delete it, then run `voicebus setup`")
+        unheard = set(config.subjects or ()) - set(info.config.subjects or ())
+        if unheard:
+            found.append(f"{config.name} does not take {', '.join(sorted(unheard))}: `nats stream edit` gives it back")
+    return found
 
 
 async def _ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> list[str]:

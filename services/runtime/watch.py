@@ -7,10 +7,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+import structlog
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport, Transport
 
-from . import metrics
+from . import broker_health, metrics
 from .errors import Unavailable
 from .heed import heed_cancel
 
@@ -25,8 +26,14 @@ STUCK_SECONDS = 1.0
 """A reconnect that still waits for its old, frozen socket is freed after this (nats.py issue 671)."""
 
 
-async def watch(bus: Bus) -> None:
-    """Free a reconnect that hangs on a frozen socket, and give up a connection that only looks alive; without end."""
+log = structlog.get_logger()
+
+
+async def watch(bus: Bus, health_url: str = "") -> None:
+    """Free a reconnect that hangs on a frozen socket, and give up a connection that only looks alive; without end.
+
+    *health_url* is where the broker tells its full health; empty: nowhere.
+    """
     transport: Transport | None = None
     answered = checked = time.monotonic()
     stuck_since = 0.0
@@ -39,19 +46,31 @@ async def watch(bus: Bus) -> None:
                 checked = now
                 try:
                     await bus.check()
-                    answered, bus.trouble = time.monotonic(), ""
+                    answered = time.monotonic()
                     metrics.CLOCK_SKEW.set(bus.skew)
+                    _tell(bus, await broker_health.trouble(health_url) or bus.stuck)
                 except Unavailable as error:
-                    bus.trouble = str(error)
+                    _tell(bus, str(error))
                 heed_cancel()
             if now - answered > DEAD_SECONDS:
                 bus.lose(f"JetStream at {address(bus.client)} has not answered for {DEAD_SECONDS:g} s")
             continue
         answered, checked, bus.trouble = now, 0.0, "the connection to the broker is being made again"
+        metrics.BUS_TROUBLE.set(1)
         stuck_since = stuck_since or now
         if now - stuck_since > STUCK_SECONDS and transport is not None and transport is bus.client._transport:
             abort(transport)
             transport = None
+
+
+def _tell(bus: Bus, trouble: str) -> None:
+    """Take note of what is wrong with the broker, and log it once."""
+    if trouble and trouble != bus.trouble:
+        log.warning("broker_in_trouble", why=trouble)
+    elif bus.trouble and not trouble:
+        log.warning("broker_well_again")
+    bus.trouble = trouble
+    metrics.BUS_TROUBLE.set(bool(trouble))
 
 
 def abort(transport: Transport) -> None:

@@ -1,5 +1,6 @@
 """The `voicebus` command as a person runs it: a process of its own, in a folder of its own, with scripted engines."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from tests.harness import free_port
 
 ROOT = Path(__file__).parents[2]
+QUESTION = str(ROOT / "audios" / "question.wav")
 COMMAND = [sys.executable, "-m", "services.cli.main"]
 START_SECONDS = 45.0
 STOP_SECONDS = 15.0
@@ -101,6 +103,13 @@ def started(folder: Path, *words: str, **settings: object) -> Iterator[Started]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(STOP_SECONDS)
+
+
+def answer(up: Started) -> str:
+    """Ask it the shipped question."""
+    done = run(up.folder, "say", "--json", "--url", up.url, QUESTION)
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["llama"])
 
 
 def until(predicate: Callable[[], bool], description: str, seconds: float = 15.0) -> None:

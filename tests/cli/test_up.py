@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.cli import ports
-from tests.cli.commands import ROOT, Started, alive, run, started, until
-
-QUESTION = str(ROOT / "audios" / "question.wav")
+from tests.cli.commands import Started, alive, answer, run, started, until
 
 
 @pytest.fixture(scope="module", name="up")
@@ -20,12 +18,6 @@ def _up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     with started(tmp_path_factory.mktemp("up"), "up") as command:
         command.until_ready()
         yield command
-
-
-def answer(up: Started) -> str:
-    done = run(up.folder, "say", "--json", "--url", up.url, QUESTION)
-    assert done.returncode == 0, done.stderr
-    return str(json.loads(done.stdout)["llama"])
 
 
 def test_its_one_line_on_stdout_says_how_to_talk_to_it(up: Started) -> None:

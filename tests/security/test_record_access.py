@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import asdict
 
 from bus_schemas import Transcript
-from services.cli import erase, forget, record, stack
+from services.cli import erase, forget, provisioning, record
 from services.cli.record import Wanted
 from services.runtime import bus as buses
 from services.runtime import streams
@@ -28,11 +28,11 @@ def fresh(tmp_path: Path) -> Iterator[Locked]:
 
 
 async def test_a_person_turns_it_on_where_streams_stand_and_alone_may_read_it(fresh: Locked) -> None:
-    assert await stack.make_streams(environ(fresh, "setup")) == []
+    assert await provisioning.make_streams(environ(fresh, "setup")) == []
     with pytest.raises(StartError, match="as the broker's operator"):
-        await stack.make_streams(environ(fresh, "setup", VOICEBUS_RECORD="1"))
-    assert await stack.make_streams(environ(fresh, "operator", VOICEBUS_RECORD="1")) == []
-    assert await stack.make_streams(environ(fresh, "setup", VOICEBUS_RECORD="1")) == []
+        await provisioning.make_streams(environ(fresh, "setup", VOICEBUS_RECORD="1"))
+    assert await provisioning.make_streams(environ(fresh, "operator", VOICEBUS_RECORD="1")) == []
+    assert await provisioning.make_streams(environ(fresh, "setup", VOICEBUS_RECORD="1")) == []
 
     async with buses.connect(fresh.settings("stt"), "stt") as stt:
         await stt.publish(Transcript(origin="web", session="s", turn="t", text="hello", seconds=1.0))
@@ -46,7 +46,7 @@ async def test_a_person_turns_it_on_where_streams_stand_and_alone_may_read_it(fr
 
 
 async def test_a_person_alone_may_have_a_session_forgotten(fresh: Locked) -> None:
-    assert await stack.make_streams(environ(fresh, "setup", VOICEBUS_RECORD="1")) == []
+    assert await provisioning.make_streams(environ(fresh, "setup", VOICEBUS_RECORD="1")) == []
     async with buses.connect(fresh.settings("stt"), "stt") as stt:
         await stt.publish(Transcript(origin="web", session="s", turn="t", text="hello", seconds=1.0))
     for role in ("edge", "llm"):
