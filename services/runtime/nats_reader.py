@@ -25,9 +25,10 @@ WARN_SECONDS = 10.0
 VERSION, LINE_END = b"NATS/1.0", b"\r\n"
 """How a header block begins and ends (ADR-4 of NATS). The broker checks neither, and nats-py cuts what it finds."""
 
-_MSG = re.compile(rb"\AMSG ([^ \t\r\n]+) (\d+) (([^ \t\r\n]+) )?(\d+)\r\n")
-_HMSG = re.compile(rb"\AHMSG ([^ \t\r\n]+) (\d+) (([^ \t\r\n]+) )?(\d+) (\d+)\r\n")
-"""The control lines as nats-server writes them. nats-py also splits at vertical tabs and form feeds."""
+_MSG = re.compile(rb"\AMSG ([^ \t\r\n]+) (\d+) +(([^ \t\r\n]+) +)?(\d+)\r\n")
+_HMSG = re.compile(rb"\AHMSG ([^ \t\r\n]+) (\d+) +(([^ \t\r\n]+) +)?(\d+) +(\d+)\r\n")
+"""The control lines as nats-server writes them: of an empty reply it leaves the two spaces around it. nats-py also splits
+at vertical tabs and form feeds."""
 
 log = structlog.get_logger()
 

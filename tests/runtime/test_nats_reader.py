@@ -104,6 +104,19 @@ async def test_core_messages_that_cannot_be_read_harm_no_subscription(
         await bus.check()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b"MSG a.b 7 5\r\nhello\r\n", b"MSG a.b 7  5\r\nhello\r\n", b"HMSG a.b 7  12 17\r\nNATS/1.0\r\n\r\nhello\r\n"],
+    ids=["no reply", "an empty reply", "an empty reply and headers"],
+)
+async def test_a_control_line_is_read_as_the_broker_writes_it(bus_settings: BusSettings, line: bytes) -> None:
+    """Its own advisories have an empty reply, which leaves two spaces."""
+    async with buses.connect(bus_settings, "reader") as bus:
+        before = bus.client.stats["in_msgs"]
+        await bus.client._ps.parse(line)
+        assert bus.client.stats["in_msgs"] == before + 1
+
+
 def counted() -> float:
     """How many messages of this process could not be read."""
     return sum(sample.value for metric in metrics.UNREADABLE.collect() for sample in metric.samples)
