@@ -27,8 +27,8 @@ VERSION, LINE_END = b"NATS/1.0", b"\r\n"
 
 _MSG = re.compile(rb"\AMSG ([^ \t\r\n]+) (\d+) +(([^ \t\r\n]+) +)?(\d+)\r\n")
 _HMSG = re.compile(rb"\AHMSG ([^ \t\r\n]+) (\d+) +(([^ \t\r\n]+) +)?(\d+) +(\d+)\r\n")
-"""The control lines as nats-server writes them: of an empty reply it leaves both spaces. nats-py also splits at vertical
-tabs and form feeds."""
+"""The control lines as nats-server writes them: of an empty reply it leaves both spaces. nats-py splits at vertical
+tabs and form feeds too."""
 
 
 log = structlog.get_logger()
