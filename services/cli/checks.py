@@ -2,16 +2,18 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from services.edge import keys, tls
+from services.edge.settings import EdgeSettings
 from services.llm import engines as llm_engines
 from services.llm.settings import LlmSettings
-from services.runtime import streams
-from services.runtime.errors import VoicebusError
+from services.runtime import access, streams
+from services.runtime.errors import SettingsError, VoicebusError
 from services.stt import engines as stt_engines
 from services.stt.settings import SttSettings
 from services.tts import engines as tts_engines
@@ -75,6 +77,24 @@ async def port(name: str, number: int, *, tls: bool = False) -> Finding:
         if readiness.is_told(lacks):
             return Finding(name, "missing", f"the voicebus on port {number} is not ready: {lacks}")
     return Finding(name, "warning", f"port {number} {reason}: `voicebus up` needs another one in {name}")
+
+
+def services(edge: EdgeSettings) -> list[Finding]:
+    """What every service looks at when it starts, and the edge: addresses, keys, certificates."""
+    looks: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("keys", lambda: keys.read(edge.api_keys)),
+        ("certificate", lambda: tls.context(edge)),
+        ("broker address", lambda: (access.servers(edge.runtime.bus), access.inbox(edge.runtime.bus))),
+        ("broker identity", lambda: (access.nkey_seed(edge.runtime.bus), access.encryption(edge.runtime.bus))),
+    )
+    return [finding for what, look in looks for finding in _refused(what, look)]
+
+
+def _refused(what: str, look: Callable[[], object]) -> Iterator[Finding]:
+    try:
+        look()
+    except SettingsError as error:
+        yield from (Finding(what, "missing", line) for line in str(error).splitlines())
 
 
 def disk(settings: CliSettings, limits: streams.StreamSettings) -> Finding:

@@ -74,6 +74,8 @@ def _draw(engines: Mapping[str, Engine], plan: Machine, values: Mapping[str, Map
     out.print(f"[bold]up[/] plans for [bold]{plan.cores}[/] cores ({escape(plan.why)}): {numbers}")
     here = settings.environment()
     width = max(len(variable) for variables in values.values() for variable in variables)
+    for misspelt in everything.misspelt(here):
+        out.print(f"[bold yellow]![/] {escape(console.safe(misspelt))}")
     told: set[str] = set()
     for name, variables in values.items():
         out.print(f"\n[bold]{name}[/]")

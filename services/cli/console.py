@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from services.runtime import log
+
 COLOURS = {"broker": "magenta", "edge": "cyan", "stt": "green", "llm": "yellow", "tts": "blue"}
 NO_LIMIT = 10_000
 """Characters of a line that is no terminal's."""
@@ -99,9 +101,9 @@ def _readable(line: str) -> str:
     try:
         event = msgspec.json.decode(line, type=dict[str, object])
     except msgspec.DecodeError:
-        return line
+        return safe(line)
     event.pop("service", None)
-    return str(_renderer()(None, "", event))
+    return str(_renderer()(None, "", log.escaped(None, "", event)))
 
 
 @cache

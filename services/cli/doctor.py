@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from services.edge.settings import EdgeSettings
 from services.llm.settings import LlmSettings
+from services.runtime import settings
 from services.runtime.errors import SettingsError
 from services.runtime.streams import StreamSettings
 from services.stt.settings import SttSettings
@@ -44,6 +45,8 @@ async def _all() -> list[Finding]:
     except SettingsError as error:
         return [*findings, *(Finding("settings", "missing", line) for line in str(error).splitlines())]
     findings.append(Finding("settings", "ok", "all can be read"))
+    findings += [Finding("settings", "warning", told) for told in everything.misspelt(settings.environment())]
+    findings += await asyncio.to_thread(checks.services, cast(EdgeSettings, loaded["edge"]))
     return [*findings, *[finding async for finding in _looked(loaded)]]
 
 

@@ -41,7 +41,7 @@ def free() -> int:
 def taken(port: int, host: str = LOOPBACK) -> str:
     """Why nobody can listen on *port*; empty when it is free."""
     try:
-        with socket.create_server((host, port)):
+        with socket.create_server((host, port), family=_family(host)):
             return ""
     except OSError as error:
         return (
@@ -49,11 +49,26 @@ def taken(port: int, host: str = LOOPBACK) -> str:
         )
 
 
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def unusable(host: str) -> str:
+    """Why nobody can listen on *host*, whatever the port; empty when it can be."""
+    try:
+        with socket.create_server((host, 0), family=_family(host)):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
 def claim(name: str, port: int, host: str = LOOPBACK) -> int:
     """Give *port* back when it is free, or any free one for 0. *name* is the setting that asks for it.
 
     Raises: StartError, naming a port that is free.
     """
+    if trouble := unusable(host):
+        raise StartError(f"HOST={host}: nobody can listen there ({trouble}); set it to 127.0.0.1 or 0.0.0.0")
     reason = taken(port, host) if port else ""
     if reason:
         raise StartError(f"port {port} {reason}: stop that program, or set {name} to another port, as {name}={free()}")

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from services.runtime.serve import RuntimeSettings
-from services.runtime.settings import Positive, Seconds, Secret
+from services.runtime.settings import Positive, Seconds, Secret, masked
 
 SYSTEM_PROMPT = (
     "Answer in plain sentences, about 60 words at most, in the language of the question. "
@@ -86,10 +86,15 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def reached(settings: LlmSettings) -> LlmSettings:
     """The settings with LLAMA_LOOPBACK_HOST in the place of a loopback LLAMA_ENDPOINT."""
-    parts = urlsplit(settings.llama_endpoint)
-    if not settings.llama_loopback_host or parts.hostname not in LOOPBACK:
+    if not settings.llama_loopback_host:
         return settings
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(settings.llama_endpoint)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return settings  # the engine says what is wrong with it
+    if parts.hostname not in LOOPBACK:
+        return settings
     return replace(settings, llama_endpoint=urlunsplit(parts._replace(netloc=f"{settings.llama_loopback_host}{port}")))
 
 
@@ -98,7 +103,7 @@ def engine(settings: LlmSettings) -> tuple[Literal["ollama", "openai", "llama-cp
     if settings.llm_engine:
         return settings.llm_engine, f"LLM_ENGINE={settings.llm_engine}"
     if settings.llama_endpoint:
-        return "ollama", f"LLM_ENGINE is unset and LLAMA_ENDPOINT={settings.llama_endpoint}"
+        return "ollama", f"LLM_ENGINE is unset and LLAMA_ENDPOINT={masked(settings.llama_endpoint)}"
     return "llama-cpp", "LLM_ENGINE and LLAMA_ENDPOINT are unset: the embedded default"
 
 

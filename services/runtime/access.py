@@ -8,10 +8,12 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from . import nats_url
 from .errors import SettingsError
-from .settings import Seconds, Secret, without_password
+from .settings import Seconds, Secret
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_ENDED = re.compile("(user|account) authentication (expired|revoked)")
 _ANNOUNCING = re.compile(
     "permissions violation for "
     r'(subscription to "(\$srv\.|voicewatch\.wanted)|publish to "(_inbox|voicewatch\.\w+\.\S))'
@@ -53,13 +55,29 @@ class Unencrypted(NatsError):
 
 
 def servers(settings: BusSettings) -> list[str]:
-    """The addresses of NATS_URL."""
-    return [url.strip() for url in settings.nats_url.split(",")]
+    """The addresses of NATS_URL, without who asks. Raises: SettingsError."""
+    return [server.address for server in nats_url.read(settings.nats_url)]
 
 
 def shown(settings: BusSettings) -> str:
     """NATS_URL for a message to people: without a password that may be in it."""
-    return without_password(settings.nats_url)
+    return nats_url.shown(settings.nats_url)
+
+
+class Identity(Struct, frozen=True):
+    """Who asks: by name and password, or by a token; empty: nobody in particular."""
+
+    user: str = ""
+    password: str = ""
+    token: str = ""
+
+
+def identity(settings: BusSettings) -> Identity:
+    """Who asks: NATS_USER, NATS_PASSWORD and NATS_TOKEN, or else what stands in NATS_URL. Raises: SettingsError."""
+    if settings.nats_user or settings.nats_token:
+        return Identity(settings.nats_user, settings.nats_password, settings.nats_token)
+    server = nats_url.read(settings.nats_url)[0]
+    return Identity(server.user, server.password or settings.nats_password, server.token)
 
 
 def inbox(settings: BusSettings) -> str:
@@ -67,7 +85,8 @@ def inbox(settings: BusSettings) -> str:
 
     Raises: SettingsError.
     """
-    prefix = settings.nats_inbox_prefix or (f"_INBOX_{settings.nats_user}" if settings.nats_user else "_INBOX")
+    user = identity(settings).user
+    prefix = settings.nats_inbox_prefix or (f"_INBOX_{user}" if user else "_INBOX")
     if settings.nats_inbox_prefix and not _PREFIX.fullmatch(prefix):
         raise SettingsError(f"NATS_INBOX_PREFIX: {prefix!r} is no subject such as _INBOX_edge")
     return prefix if _PREFIX.fullmatch(prefix) else "_INBOX"
@@ -138,8 +157,8 @@ def refusal(error: Exception, settings: BusSettings) -> str:
         return ""  # a service that may not say that it is there can work all the same
     if "permissions violation" in said:
         return f"the broker forbids it: {error}; grant the permission to this user"
-    if "authorization violation" in said:
-        who = settings.nats_user or ("this nkey" if settings.nats_nkey_seed else "this service")
+    if "authorization violation" in said or _ENDED.search(said):
+        who = identity(settings).user or ("this nkey" if settings.nats_nkey_seed else "this service")
         return (
             f"the broker at {shown(settings)} does not let {who} in: "
             "set NATS_USER and NATS_PASSWORD, NATS_NKEY_SEED or NATS_TOKEN to what it knows"

@@ -269,7 +269,7 @@ async def _abandon(client: Client) -> None:
 
 async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_echo: bool) -> None:
     seed, encryption = await _credentials(client, settings)
-    opening = True
+    who, opening = access.identity(settings), True
 
     async def on_error(error: Exception) -> None:
         _on_error(bus, error, access.refusal(error, settings), opening)
@@ -290,9 +290,9 @@ async def _dial(client: Client, bus: Bus, settings: BusSettings, name: str, no_e
         servers=access.servers(settings),
         name=name,
         no_echo=no_echo,
-        user=settings.nats_user or None,
-        password=settings.nats_password or None,
-        token=settings.nats_token or None,
+        user=who.user or None,
+        password=who.password or None,
+        token=who.token or None,
         nkeys_seed_str=seed,
         inbox_prefix=access.inbox(settings),
         tls=encryption,

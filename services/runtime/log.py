@@ -15,6 +15,9 @@ from structlog.typing import EventDict, Processor
 from . import trace
 from .lines import Lines
 
+TRACEBACKS = ("exception", "stack")
+"""Fields of a log line that are many lines."""
+
 
 class LogSettings(Struct, frozen=True):
     """What is logged."""
@@ -66,8 +69,22 @@ def _timed(_: object, __: str, line: EventDict) -> EventDict:
 def _renderers(console: bool) -> list[Processor]:
     """What makes a line of an event. A traceback shows no variables: they hold what was said, and secrets."""
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
+        return [escaped, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+
+
+def escaped(_: object, __: str, line: EventDict) -> EventDict:
+    """What strangers sent moves no cursor and colours no terminal; only a traceback keeps its lines."""
+    return {name: _visible(value, keep="\n\t" if name in TRACEBACKS else "") for name, value in line.items()}
+
+
+def _visible(value: object, keep: str) -> object:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in value
+    )
 
 
 def _json(line: object, **_: object) -> str:

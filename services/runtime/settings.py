@@ -8,13 +8,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
-from dotenv import dotenv_values
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
+from . import env_file
 from .errors import SettingsError
 
 S = TypeVar("S", bound=Struct)
@@ -22,16 +22,19 @@ S = TypeVar("S", bound=Struct)
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 Positive = Annotated[int, Meta(ge=1)]
-_PASSWORD = re.compile(r"://[^@/\s]+@")
+_PASSWORD = re.compile(r"://\S*@")
+_ADDRESS = re.compile(r"(.*_)?(URL|ENDPOINT|PROXY)")
+"""The names of settings whose values are addresses: what stands before an @ in one is who asks."""
 Secret = Annotated[str, Meta(extra={"secret": True})]
 """A value that is never printed."""
 
 
 def environment(directory: Path | None = None) -> dict[str, str]:
-    """The process environment over the `.env` file of *directory* (default: the current one)."""
-    path = (directory or Path.cwd()) / ".env"
-    written = {name: value for name, value in dotenv_values(path).items() if value is not None}
-    return {**written, **os.environ}
+    """The process environment over the `.env` file of *directory* (default: the current one).
+
+    Raises: SettingsError for a `.env` that cannot be read.
+    """
+    return {**env_file.read((directory or Path.cwd()) / ".env"), **os.environ}
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
@@ -55,7 +58,7 @@ def describe(settings: Struct) -> Iterator[tuple[str, str]]:
         if isinstance(value, Struct):
             yield from describe(value)
         else:
-            yield field.name.upper(), "***" if value and _is_secret(field) else _shown(value)
+            yield field.name.upper(), "***" if value and _is_secret(field) else _shown(field, value)
 
 
 def variables(kind: type[Struct]) -> Iterator[str]:
@@ -67,9 +70,17 @@ def variables(kind: type[Struct]) -> Iterator[str]:
             yield field.name.upper()
 
 
-def without_password(url: str) -> str:
-    """The address without the user and the password in it."""
-    return _PASSWORD.sub("://***@", url)
+def without_password(text: str) -> str:
+    """A text without the users and the passwords of addresses in it, whatever characters they are of."""
+    return _PASSWORD.sub("://***@", text)
+
+
+def masked(address: str) -> str:
+    """An address, with a scheme or without, and without what stands before its last @."""
+    if "@" not in address:
+        return address
+    scheme, mark, _ = address.rpartition("://") if address.count("://") == 1 else ("", "", "")
+    return f"{scheme}{mark}***@{address.rpartition('@')[2]}"
 
 
 def _read(kind: type[S], environ: Mapping[str, str], problems: list[str]) -> S:
@@ -84,7 +95,8 @@ def _read(kind: type[S], environ: Mapping[str, str], problems: list[str]) -> S:
             if text:
                 values[field.name] = msgspec.convert(text, field.type, strict=False)
         except (OSError, ValueError) as error:
-            problems.append(f"{name}: {str(error).split(' - at ')[0]}; it is {_quoted(name, environ, field)}")
+            what = f"{name}: {str(error).split(' - at ')[0]}; it is {_quoted(name, environ, field)}"
+            problems.append(what + _choices(field))
     return kind(**values)
 
 
@@ -99,7 +111,16 @@ def _lookup(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _quoted(name: str, environ: Mapping[str, str], field: FieldInfo) -> str:
-    return "a secret" if _is_secret(field) else repr(environ.get(name, environ.get(f"{name}_FILE", "")))
+    if _is_secret(field):
+        return "a secret"
+    text = environ.get(name, environ.get(f"{name}_FILE", ""))
+    return repr(masked(text) if _ADDRESS.fullmatch(name) else without_password(text))
+
+
+def _choices(field: FieldInfo) -> str:
+    """What may stand there, where that is a choice."""
+    chosen = [str(choice) for choice in get_args(field.type) if choice] if get_origin(field.type) is Literal else []
+    return f"; choose {', '.join(chosen[:-1])} or {chosen[-1]}" if len(chosen) > 1 else ""
 
 
 def _is_group(kind: Any) -> bool:
@@ -112,9 +133,9 @@ def _is_secret(field: FieldInfo) -> bool:
     )
 
 
-def _shown(value: object) -> str:
+def _shown(field: FieldInfo, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return without_password(value)
+        return masked(value) if _ADDRESS.fullmatch(field.name.upper()) else without_password(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,6 +13,7 @@ import structlog
 
 from services.llm.settings import LlmSettings, reached
 from services.runtime.errors import StartError, Unavailable
+from services.runtime.settings import masked
 
 from . import Message
 from .servers import CONNECT_SECONDS, WRONG_SHAPE, bound, bounded, settled
@@ -54,7 +55,7 @@ class Ollama:
         except FAILURES as error:
             told = _sentence(error, settings, settings.llama_silence_seconds)
             raise settled(error, _status(error), _said(error), told) from error
-        raise Unavailable(f"Ollama at {settings.llama_endpoint} broke off in the middle of a reply")
+        raise Unavailable(f"Ollama at {masked(settings.llama_endpoint)} broke off in the middle of a reply")
 
     async def probe(self) -> None:
         try:
@@ -119,8 +120,9 @@ def connect(settings: LlmSettings) -> Ollama:
     try:
         return Ollama(reached(settings))
     except (ValueError, httpx.InvalidURL) as error:
+        why = "" if "@" in settings.llama_endpoint else f" ({error})"  # the error may quote a password
         raise StartError(
-            f"LLAMA_ENDPOINT={settings.llama_endpoint} is no address ({error}); one is http://localhost:11434"
+            f"LLAMA_ENDPOINT={masked(settings.llama_endpoint)} is no address{why}; one is http://localhost:11434"
         ) from error
 
 
@@ -160,7 +162,7 @@ def _said(error: Exception) -> str:
 
 
 def _sentence(error: Exception, settings: LlmSettings, waited: float) -> str:
-    where, model = settings.llama_endpoint or "its default address", settings.llama_model
+    where, model = masked(settings.llama_endpoint) or "its default address", settings.llama_model
     match error:
         case ollama.ResponseError() if _misses_model(error):
             return f"Ollama at {where} does not have {model}; run `ollama pull {model}`"

@@ -10,6 +10,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from services.llm.settings import LlmSettings
 from services.runtime.errors import StartError, Unavailable
+from services.runtime.settings import masked
 
 from . import Message
 from .servers import CONNECT_SECONDS, FORBIDDEN, WRONG_SHAPE, bounded, settled
@@ -51,7 +52,7 @@ class OpenAI:
         except FAILURES as error:
             raise settled(error, _status(error), _said(error), _sentence(error, settings)) from error
         if not finished:
-            raise Unavailable(f"the server at {settings.openai_base_url} broke off in the middle of a reply")
+            raise Unavailable(f"the server at {masked(settings.openai_base_url)} broke off in the middle of a reply")
 
     async def probe(self) -> None:
         try:
@@ -116,7 +117,7 @@ def _status(error: Exception) -> int:
 
 
 def _sentence(error: Exception, settings: LlmSettings) -> str:
-    where, model = settings.openai_base_url, settings.llama_model
+    where, model = masked(settings.openai_base_url), settings.llama_model
     status = _status(error)
     if status == HTTPStatus.NOT_FOUND:
         return f"{where} does not have {model} ({_said(error)}): see its /models, and set LLAMA_MODEL"
