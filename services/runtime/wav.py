@@ -1,10 +1,12 @@
 """WAV files: read, check, normalise, write, join.
 
-A sound here is mono, 16-bit; every real form of WAV is read into that (see `riff` for the chunks).
+A sound here is mono, 16-bit; every real form of WAV is read into that (see `riff` for the chunks). Of several channels
+the loudest is heard: a sum would mix two speakers, and be silence where one channel is the other turned over.
 """
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import soxr  # type: ignore[import-untyped]
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from bus_schemas import codes
 
-from . import riff
+from . import g711, riff
 from .errors import Refused
 from .riff import Layout
 
@@ -47,7 +49,7 @@ class WavLimits(Struct, frozen=True):
 
 
 def read(data: bytes, limits: WavLimits) -> Sound:
-    """Decode a WAV file of any real form, at its own rate; channels are averaged.
+    """Decode a WAV file of any real form, at its own rate; of several channels the loudest.
 
     Raises: Refused with NOT_WAV, COMPRESSED, UNSUPPORTED, EMPTY, TOO_LONG, TOO_LARGE or TRUNCATED.
     """
@@ -138,29 +140,60 @@ def _checked(data: bytes, limits: WavLimits) -> Layout:
 
 
 def _decode(data: bytes, layout: Layout) -> Sound:
-    if layout.channels == 1 and layout.bits == 16:
-        return Sound(np.frombuffer(data, "<i2", layout.frames, layout.start), layout.rate)
     raw = _raw(data, layout)
-    # Hostile floats overflow on the way to a mean; what comes of it is cut to full scale.
-    with np.errstate(all="ignore"):
-        wide = np.float64 if layout.floating else np.float32
-        mono = raw.reshape(layout.frames, layout.channels).mean(axis=1, dtype=wide)
-        if layout.bits == 8:
-            mono -= 128
-        mono *= _FULL if layout.floating else _FULL / 2.0 ** (raw.itemsize * 8 - 1)
-    return Sound(_to_int16(mono), layout.rate)
+    if layout.channels == 1:
+        return Sound(_sixteen(raw, layout), layout.rate)
+    channels = raw.reshape(layout.frames, layout.channels).T
+    return Sound(max((_sixteen(each, layout) for each in channels), key=_energy), layout.rate)
 
 
-def _raw(data: bytes, layout: Layout) -> NDArray[np.generic]:
-    """The samples as they are written, channels interleaved; 24-bit ones as the upper bytes of 32-bit ones."""
+def _energy(samples: NDArray[np.int16]) -> float:
+    """How loud it is, whatever its direct current."""
+    return float(samples.var(dtype=np.float32))
+
+
+def _raw(data: bytes, layout: Layout) -> NDArray[Any]:
+    """The samples as they are written, channels interleaved; those of three bytes as the upper ones of four."""
     count = layout.frames * layout.channels
-    if layout.bits == 24:
+    if layout.width == 3:
         narrow = np.frombuffer(data, np.uint8, count * 3, layout.start).reshape(count, 3)
         wide = np.zeros((count, 4), np.uint8)
         wide[:, 1:] = narrow
         return wide.reshape(-1).view("<i4")
-    kind = "u1" if layout.bits == 8 else f"<{'f' if layout.floating else 'i'}{layout.bits // 8}"
-    return np.frombuffer(data, kind, count, layout.start)
+    kind = "f" if layout.tag == riff.FLOAT else "u" if layout.width == 1 else "i"
+    raw = np.frombuffer(data, f"<{kind}{layout.width}", count, layout.start)
+    gap = layout.width * 8 - layout.bits
+    return raw << gap if gap and layout.width != 1 and _is_low(raw, gap, layout) else raw
+
+
+def _is_low(raw: NDArray[Any], gap: int, layout: Layout) -> bool:
+    """Whether samples with *gap* bits to spare have them above, as ALSA does, and not below as the standard says.
+
+    Where the samples could be either, or neither, the header decides.
+    """
+    edge = 1 << (layout.bits - 1)
+    low = bool(((raw >= -edge) & (raw < edge)).all() or ((raw >= 0) & (raw < 2 * edge)).all())
+    high = not (raw & ((1 << gap) - 1)).any()
+    return low if low != high else not layout.justified
+
+
+def _sixteen(raw: NDArray[Any], layout: Layout) -> NDArray[np.int16]:
+    """One channel in 16 bits."""
+    match layout.tag:
+        case riff.A_LAW:
+            return np.take(g711.A_LAW, raw)
+        case riff.MU_LAW:
+            return np.take(g711.MU_LAW, raw)
+        case riff.PCM if raw.itemsize == 2:
+            return raw.view(np.int16)
+    # Hostile floats overflow on the way; what comes of it is cut to full scale.
+    with np.errstate(all="ignore"):
+        kind = np.float64 if layout.tag == riff.FLOAT else np.float32
+        wide: NDArray[np.floating] = raw.astype(kind)
+        if raw.itemsize == 1:
+            wide -= 128
+        wide *= _FULL if layout.tag == riff.FLOAT else _FULL / 2.0 ** (raw.itemsize * 8 - 1)
+    return _to_int16(wide)
 
 
 def _to_int16(samples: NDArray[np.floating]) -> NDArray[np.int16]:

@@ -7,7 +7,7 @@ from random import Random
 from services.runtime import wav
 from services.runtime.errors import Refused
 from services.runtime.wav import WavLimits
-from tests.stt.wavs import FLOAT, PCM, chunk, extensible, fmt, riff, samples
+from tests.stt.wavs import A_LAW, FLOAT, PCM, chunk, extensible, fmt, riff, samples
 
 LIMITS = WavLimits(max_seconds=5)
 LONGEST = 3.0
@@ -16,6 +16,7 @@ HEADER = 60
 SECONDS = 0.02
 SHORT = [riff(fmt(bits=bits), chunk(b"data", samples(bits, seconds=SECONDS))) for bits in (8, 16, 24, 32)] + [
     riff(fmt(FLOAT, bits=32), chunk(b"data", samples(32, floating=True, seconds=SECONDS))),
+    riff(fmt(A_LAW, bits=8), chunk(b"data", samples(8, seconds=SECONDS))),
     riff(extensible(PCM, 2, 24), chunk(b"data", samples(24, channels=2, seconds=SECONDS))),
     riff(fmt(channels=2, rate=44_100), chunk(b"data", samples(16, rate=44_100, channels=2, seconds=SECONDS))),
     riff(chunk(b"LIST", b"INFOISFT\x04\0\0\0sox\0"), fmt(), chunk(b"data", samples(16, seconds=SECONDS))),

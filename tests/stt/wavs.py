@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bus_schemas import codes
+from services.runtime import g711 as g711_tables
 
-PCM, ADPCM, FLOAT, EXTENSIBLE = 1, 2, 3, 0xFFFE
+PCM, ADPCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 2, 3, 6, 7, 0xFFFE
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 
 
@@ -46,6 +47,13 @@ def samples(bits: int, *, floating: bool = False, rate: int = 16_000, channels: 
     return bytes(whole.view(np.uint8).reshape(-1, 8)[:, : bits // 8].tobytes())
 
 
+def g711(tag: int) -> bytes:
+    """The tone in the bytes of telephones: to each sample the nearest of the 256 that there are."""
+    levels = (g711_tables.A_LAW if tag == A_LAW else g711_tables.MU_LAW).astype(np.int32)
+    wanted = np.rint(tone(16_000) * 32767).astype(np.int32)
+    return bytes(np.abs(levels - wanted[:, None]).argmin(axis=1).astype(np.uint8))
+
+
 def pcm16(seconds: float = 1.0) -> bytes:
     """The commonest form."""
     return riff(fmt(), chunk(b"data", samples(16, seconds=seconds)))
@@ -63,6 +71,15 @@ FORMS = {
     "extensible float": riff(extensible(FLOAT, 1, 32), chunk(b"data", samples(32, floating=True))),
     "stereo": riff(fmt(channels=2), chunk(b"data", samples(16, channels=2))),
     "six channels": riff(fmt(channels=6), chunk(b"data", samples(16, channels=6))),
+    "A-law": riff(fmt(A_LAW, bits=8), chunk(b"data", g711(A_LAW))),
+    "µ-law": riff(fmt(MU_LAW, bits=8), chunk(b"data", g711(MU_LAW))),
+    "24 bits in 32": riff(
+        chunk(b"fmt ", struct.pack("<HHIIHH", PCM, 1, 16_000, 64_000, 4, 24)),
+        chunk(b"data", (tone(16_000) * 0x7F_FFFF).astype("<i4").tobytes()),
+    ),
+    "one channel turned over": riff(
+        fmt(channels=2), chunk(b"data", (np.outer(tone(16_000), (1, -1)) * 32767).astype("<i2").tobytes())
+    ),
     "8 kHz": riff(fmt(rate=8_000), chunk(b"data", samples(16, rate=8_000))),
     "44.1 kHz stereo": riff(fmt(channels=2, rate=44_100), chunk(b"data", samples(16, rate=44_100, channels=2))),
     "96 kHz": riff(fmt(rate=96_000), chunk(b"data", samples(16, rate=96_000))),
@@ -70,6 +87,8 @@ FORMS = {
         chunk(b"LIST", b"INFOISFT\x04\0\0\0sox\0"), fmt(), chunk(b"fact", b"abc"), chunk(b"data", SIXTEEN)
     ),
     "chunks behind the sound": riff(fmt(), chunk(b"data", SIXTEEN), chunk(b"id3 ", b"odd")),
+    "cut off by a byte": pcm16()[:-1],
+    "36 bytes too many": riff(fmt(), chunk(b"data", SIXTEEN, size=len(SIXTEEN) + 36)),
     "a header of size 0": riff(fmt(), chunk(b"data", SIXTEEN, size=0), size=0),
     "a header without an end": riff(fmt(), chunk(b"data", SIXTEEN, size=0xFFFFFFFF), size=0xFFFFFFFF),
 }
@@ -80,6 +99,6 @@ WRONG = {
     codes.UNSUPPORTED: riff(fmt(bits=12), chunk(b"data", bytes(1000))),
     codes.EMPTY: riff(fmt(), chunk(b"data", b"")),
     codes.TOO_LONG: riff(fmt(rate=8_000, bits=8), chunk(b"data", bytes([128]) * 8_000 * 121)),
-    codes.TRUNCATED: pcm16()[:9_000],
+    codes.TRUNCATED: pcm16()[:45],
 }
 """TOO_LARGE is beside them: a limit of the reader, which no message of the bus reaches."""
