@@ -90,11 +90,11 @@ def query() -> dict[str, dict[str, Any]]:
             "description": "Go on with this conversation. Without it the edge makes one, and names it in the header "
             f"`{handshake.SESSION_HEADER}` of its answer to the handshake.",
         },
-        "voice": {"type": "string", "maxLength": 64, "description": "Who answers: a name of `audios/voices.toml`."},
+        "voice": {"type": "string", "maxLength": 64, "description": "Who answers: a name that `/about` lists."},
         "language": {
             "type": "string",
             "pattern": schemas.pattern(handshake.LANGUAGE.pattern),
-            "description": "What is spoken, such as `pt` or `pt-BR`; otherwise it is found out.",
+            "description": "What is spoken, such as `pt` or `pt-BR`, of what `/about` lists; otherwise it is found out.",
         },
         "timeout": {
             "type": "number",

@@ -59,6 +59,14 @@ class Gate:
             codes.ORIGIN, f"Pages of {page[:100]} may not ask here: the operator allows them in ALLOWED_ORIGINS."
         )
 
+    def page(self, headers: Headers) -> str:
+        """The web page that asks, where it may read the answer; empty for a program, and for a page that may not."""
+        try:
+            self.check_page(headers)
+        except Refused:
+            return ""
+        return ", ".join(headers.get_all("Origin"))
+
     def crowded(self, host: str) -> bool:
         """Whether the address *host* has all the sockets that one may have."""
         limit = self._settings.max_sockets_per_address

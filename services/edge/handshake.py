@@ -5,7 +5,6 @@ import math
 import re
 import secrets
 from collections.abc import Mapping
-from difflib import get_close_matches
 from urllib.parse import parse_qsl, urlsplit
 
 from bus_schemas import codes
@@ -13,6 +12,7 @@ from bus_schemas.events import MAX_TIMEOUT_MS, TOKEN_PATTERN
 from services.runtime.errors import Refused
 
 from .keys import Key
+from .repertoire import likely
 from .settings import EdgeSettings
 from .turn import Wishes
 
@@ -41,7 +41,7 @@ def wishes(address: str, settings: EdgeSettings, key: Key | None = None) -> Wish
         raise Refused(
             codes.UNKNOWN_PATH,
             f"There is nothing at {path[:100]}: "
-            f"the page is at /, the WebSocket at {PATH}, health at /healthz and /readyz.",
+            f"the page is at /, the WebSocket at {PATH}, what it speaks at /about, health at /healthz and /readyz.",
         )
     query = _query(urlsplit(address).query)
     return Wishes(
@@ -67,19 +67,16 @@ def is_loopback(host: str) -> bool:
 
 def _query(text: str) -> dict[str, str]:
     query: dict[str, str] = {}
-    for name, value in parse_qsl(text):
+    for name, value in parse_qsl(text, keep_blank_values=True):
         if name not in PARAMETERS:
-            raise Refused(codes.BAD_PARAMETER, _unknown(name))
+            raise Refused(
+                codes.BAD_PARAMETER,
+                f"?{name[:80]}= is no parameter; there are: {', '.join(PARAMETERS)}.{likely(name[:80], PARAMETERS)}",
+            )
         if name in query:
             raise Refused(codes.BAD_PARAMETER, f"?{name}= is given twice: give it once.")
         query[name] = value
     return query
-
-
-def _unknown(name: str) -> str:
-    likely = get_close_matches(name, PARAMETERS, n=1)
-    advice = f"is it ?{likely[0]}=" if likely else f"there are {', '.join(PARAMETERS)}"
-    return f"?{name[:80]}= is no parameter of this address: {advice}."
 
 
 def _session(name: str, *, guessable: bool) -> str:

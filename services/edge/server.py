@@ -19,7 +19,7 @@ from services.runtime.bus import Bus
 from services.runtime.errors import Refused, StartError
 from services.runtime.health import Readiness
 
-from . import handshake, keys, page_files, report, tls
+from . import about, handshake, keys, page_files, report, tls
 from .admission import Admission
 from .conversation import Conversation
 from .gate import Gate
@@ -27,6 +27,7 @@ from .keys import Key
 from .opening import Opening
 from .page_files import PageFile
 from .relay import Relay
+from .repertoire import Repertoire
 from .settings import EdgeSettings
 from .turn import STOPPING, Wishes
 
@@ -63,6 +64,7 @@ class Edge:
         self._bus = bus
         self._readiness = readiness
         self._relay = Relay(bus)
+        self.repertoire = Repertoire(asyncio.get_running_loop().time)
         self.admission = Admission(bus, settings.share.burst_turns, asyncio.get_running_loop().time)
         self._conversations: set[Conversation] = set()
         self._empty = asyncio.Event()
@@ -118,12 +120,13 @@ class Edge:
             if request.method not in health.METHODS and self._knows(request.path):
                 report.REFUSED.labels(codes.METHOD).inc()
                 return health.wrong_method(request.method)
-            found = page_files.respond(request, self._pages) or await health.respond(request, self._readiness)
+            found = await self._page(request)
             if found is not None:
                 return found
-            handshake.wishes(request.path, self._settings)
+            wishes = handshake.wishes(request.path, self._settings)
             self._gate.check_page(request.headers)
             self._gate.key(request.headers)
+            self.repertoire.check(wishes)
         except ValueError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, Error(codes.BAD_PARAMETER, f"This is no address: {error}."))
         except Refused as error:
@@ -139,7 +142,15 @@ class Edge:
     def _knows(self, target: str) -> bool:
         """Whether something is at this path."""
         path = urlsplit(target).path
-        return path in self._pages or path in health.PATHS or path == handshake.PATH
+        return path in self._pages or path in (*health.PATHS, about.PATH, handshake.PATH)
+
+    async def _page(self, request: Request) -> Response | None:
+        """The answer to what is no conversation; None when the path is another."""
+        return (
+            page_files.respond(request, self._pages)
+            or about.respond(request, self.repertoire, self._gate)
+            or await health.respond(request, self._readiness)
+        )
 
     def protocol(self, _: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """The subprotocol to answer with."""
@@ -218,7 +229,7 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
         raise StartError(
             f"port {settings.port} of {settings.host} is taken or forbidden ({error.strerror}); set PORT or HOST"
         ) from error
-    async with server:
+    async with server, edge.repertoire.heard(bus):
         edge.port = int(server.sockets[0].getsockname()[1])
         gate.tell()
         looks = [asyncio.create_task(look(), name="edge-look") for look in (edge.look, edge.admission.look)]

@@ -16,7 +16,8 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _ENDED = re.compile("(user|account) authentication (expired|revoked)")
 _ANNOUNCING = re.compile(
     "permissions violation for "
-    r'(subscription to "(\$srv\.|voicewatch\.wanted)|publish to "(_inbox|voicewatch\.\w+\.\S))'
+    r'(subscription to "(\$srv\.|voicewatch\.wanted|voiceoffer\.)|'
+    r'publish to "(_inbox|voicewatch\.\w+\.\S|voiceoffer\.))'
 )
 
 

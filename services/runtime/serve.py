@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, NoReturn, TypeVar
 
 import structlog
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from bus_schemas import subjects
 
-from . import announce, bus, garbage, health, log, settings, threads, tracing, watchdog
+from . import announce, bus, garbage, health, log, offers, settings, threads, tracing, watchdog
 from .announce import Card, Figures
 from .bus import Bus, BusSettings
 from .errors import SettingsError, VoicebusError
@@ -135,7 +135,12 @@ async def announced(connection: Bus, stage: Stage, worker: Worker, name: str) ->
         now = worker.account.now
         return Figures(sum(now.outcomes.values()), now.failed, worker.account.seconds, now)
 
-    async with connection.sightings.told(connection.client), announce.announced(connection.client, card, figures):
+    offered = offers.told(connection.client, stage.name, stage.offer) if stage.offer else nullcontext()
+    async with (
+        connection.sightings.told(connection.client),
+        announce.announced(connection.client, card, figures),
+        offered,
+    ):
         yield
 
 

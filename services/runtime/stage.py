@@ -10,6 +10,8 @@ from msgspec import Struct
 from bus_schemas import Event, Step
 from bus_schemas.events import MAX_STEPS
 
+from .offers import Offer
+
 # A stage handles its own kind of event; the worker only ever gives it that kind.
 Handle = Callable[[Any], AsyncGenerator[Event, None]]
 # Around the work on an event that has so many messages behind it: raises Busy when there is to be none, and gives
@@ -37,6 +39,8 @@ class Stage(Struct, frozen=True):
     """Lets an event in, before any work on it. Raises: Busy."""
     runs: Mapping[str, str] = {}
     """What it runs, for people: `engine`, `model` and `device`. Never a secret."""
+    offer: Offer | None = None
+    """What it can be asked for, where that is a choice."""
 
 
 def follow(output: Event, cause: Event, step: Step) -> Event:

@@ -11,6 +11,7 @@ import structlog
 from services.runtime import backlog, serve, streams
 from services.runtime.bus import Bus
 from services.runtime.line import Line
+from services.runtime.offers import Offer
 from services.runtime.stage import Stage
 from services.runtime.wav import WavLimits
 
@@ -37,6 +38,7 @@ async def open_stage(wanted: SttSettings, bus: Bus) -> AsyncIterator[Stage]:
             probe=transcriber.probe,
             admit=line.admit,
             runs=settings.runs(wanted),
+            offer=Offer(languages=transcriber.languages),
         )
     finally:
         await transcriber.close()

@@ -10,6 +10,7 @@ import structlog
 
 from services.runtime import serve, streams
 from services.runtime.bus import Bus
+from services.runtime.offers import Offer
 from services.runtime.stage import Stage
 
 from . import engines, settings, stage
@@ -32,6 +33,7 @@ async def open_stage(wanted: TtsSettings, bus: Bus) -> AsyncIterator[Stage]:
             credit=settings.concurrency(wanted),
             probe=speaker.probe,
             runs=settings.runs(wanted),
+            offer=Offer(speaker.voices, speaker.languages),
         )
     finally:
         await speaker.close()

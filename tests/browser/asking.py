@@ -31,6 +31,25 @@ def a_key_is_asked_for_and_stays_in_its_tab(browser: Browser) -> None:
             until(other, "document.querySelector('#settings').open")
 
 
+def what_can_be_asked_for_is_what_the_service_says(browser: Browser) -> None:
+    """Its voices and languages are listed; a voice that it does not have is told before anybody speaks."""
+    with browser.page() as page:
+        enter(page)
+        until(page, "document.querySelectorAll('#language option').length > 1")
+        first = page.locator("#language option").first
+        assert (first.get_attribute("value"), first.inner_text()) == ("", "detect automatically")
+        voices = page.evaluate("[...document.querySelectorAll('#voices option')].map((option) => option.value)")
+        assert voices == ["man", "woman"]
+        page.locator("#open-settings").click()
+        page.locator("#voice").fill("womann")
+        page.locator("#done").click()
+        until(page, "document.querySelector('#problem').innerText.includes('no such voice')")
+        page.locator("#voice").fill("woman")
+        page.locator("#done").click()
+        ask(page)
+        begun(page, 0)
+
+
 def enter(page: Any) -> None:
     """Give the right key."""
     until(page, "document.querySelector('#settings').open")

@@ -40,6 +40,7 @@ CASTS = {
         {"SCRIPTED_REPLY": LONG, "SCRIPTED_WORDS_PER_SECOND": "40", "API_KEYS": f"people:{asking.KEY}"},
         (
             asking.a_key_is_asked_for_and_stays_in_its_tab,
+            asking.what_can_be_asked_for_is_what_the_service_says,
             asking.a_long_reply_is_whole_and_a_keyboard_is_enough,
             asking.a_finger_is_enough_and_still_is_still,
             asking.a_microphone_that_is_refused_or_missing_is_told,

@@ -86,7 +86,7 @@ def a_dropped_file_of_a_wrong_kind_gets_a_sentence(browser: Browser) -> None:
         drop(page, "song.mp3", b"ID3" + bytes(2000))
         turn(page, 0).locator(".trouble").wait_for()
         assert "Choose a WAV file" in turn(page, 0).inner_text()
-        drop(page, "call.wav", right[:20] + b"\x06\x00" + right[22:])
+        drop(page, "call.wav", right[:20] + b"\x02\x00" + right[22:])
         turn(page, 1).locator(".trouble").wait_for()
         assert "Save it as PCM" in turn(page, 1).inner_text()
         drop(page, "question.wav", right)

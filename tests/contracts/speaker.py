@@ -57,6 +57,15 @@ async def a_language_is_spoken_or_refused(case: Case) -> None:
     assert result.code == codes.LANGUAGE if isinstance(result, Refused) else isinstance(result, list) and result
 
 
+async def every_voice_and_language_that_it_offers_is_spoken(case: Case) -> None:
+    """The edge lets in what it offers, and nothing else."""
+    assert case.voice in case.speaker.voices
+    assert not case.speaker.languages or case.language in case.speaker.languages
+    for voice in case.speaker.voices:
+        for language in case.speaker.languages[:3]:
+            assert await _spoken(Case(case.speaker, voice, language), "OK.")
+
+
 async def a_region_is_not_looked_at(case: Case) -> None:
     """A client may say `pt-BR`, and no language means the voice's own."""
     for language in (f"{case.language}-XX", ""):
@@ -112,6 +121,7 @@ PROMISES: tuple[Promise, ...] = (
     it_speaks_in_pieces_with_sound,
     a_voice_that_is_not_there_is_refused,
     a_language_is_spoken_or_refused,
+    every_voice_and_language_that_it_offers_is_spoken,
     a_region_is_not_looked_at,
     what_nobody_would_say_breaks_nothing,
     sentences_at_once_come_whole,

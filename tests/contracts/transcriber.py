@@ -12,6 +12,7 @@ from bus_schemas import codes
 from services.runtime import wav
 from services.runtime.errors import Refused
 from services.runtime.wav import WavLimits
+from services.stt import languages
 from services.stt.engines import Transcriber, Transcription
 
 RATE = wav.RATE
@@ -43,6 +44,13 @@ async def a_language_is_taken_or_refused(transcriber: Transcriber) -> None:
     """Never a crash."""
     result, *_ = await asyncio.gather(transcriber.transcribe(_samples(), "tlh"), return_exceptions=True)
     assert result.code == codes.LANGUAGE if isinstance(result, Refused) else isinstance(result, Transcription)
+
+
+async def what_it_offers_is_what_it_takes(transcriber: Transcriber) -> None:
+    """The edge lets in what it offers, and nothing else."""
+    assert {"en"} <= set(transcriber.languages) <= languages.KNOWN
+    for language in (min(transcriber.languages), max(transcriber.languages)):
+        assert isinstance(await transcriber.transcribe(_samples(), language), Transcription)
 
 
 async def two_at_once_hear_what_each_hears_alone(transcriber: Transcriber) -> None:
@@ -85,6 +93,7 @@ PROMISES: tuple[Promise, ...] = (
     speech_becomes_text_and_a_language,
     what_nobody_would_say_breaks_nothing,
     a_language_is_taken_or_refused,
+    what_it_offers_is_what_it_takes,
     two_at_once_hear_what_each_hears_alone,
     who_stops_waiting_leaves_it_free,
     the_event_loop_is_free_meanwhile,

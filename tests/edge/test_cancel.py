@@ -39,6 +39,9 @@ WORDS, PIECES = 90, 25
 class Counting:
     """Scripted engines that count what they really did."""
 
+    voices: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
     def __init__(self, reply: str, words_per_second: float, piece_seconds: float) -> None:
         self._writer = Writer(ScriptedSettings(scripted_reply=reply, scripted_words_per_second=words_per_second))
         # A sentence of 40 words is five pieces.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from websockets.asyncio.client import connect
 
 from bus_schemas import Speech
+from services.runtime import offers
 from services.runtime.bus import Bus
+from services.runtime.offers import Offer
 from tests.edge.asking import receive, tone
 from tests.harness import listening, wait_until
 from tests.observability import fleet, receiver
@@ -115,8 +118,19 @@ async def a_turn(running: Fleet, got: Receiver) -> None:
     assert told == {"edge": ["turn_finished"], **{stage: ["event_handled"] for stage in ("stt", "llm", "tts")}}
 
 
-async def a_failed_turn(running: Fleet, got: Receiver) -> None:
-    """Its client brought no trace: the edge made one."""
+def about(url: str) -> bytes:
+    """What the edge believes that can be asked for."""
+    with urllib.request.urlopen(url.replace("ws://", "http://").removesuffix("/ws") + "/about", timeout=5) as answer:
+        return bytes(answer.read())
+
+
+async def a_failed_turn(running: Fleet, got: Receiver, bus: Bus) -> None:
+    """Its client brought no trace: the edge made one. It asks for a voice that a worker had which is gone."""
+    async with offers.told(bus.client, "tts", Offer(("nobody",))), asyncio.timeout(30):
+        for _ in range(200):
+            if b"nobody" in await asyncio.to_thread(about, running.url):
+                break
+            await asyncio.sleep(0.1)
     async with connect(f"{running.url}?voice=nobody&turns=1") as client, asyncio.timeout(30):
         await client.send(tone(0.5))
         name = msgspec.json.decode(await client.recv())["turn"]
@@ -161,5 +175,5 @@ async def test_a_trace_holds_together_across_four_services(
     async with fleet.running(broker_url, tmp_path, settings, {"llm": dying}) as running:
         await a_redelivered_turn(running, got)
         await a_turn(running, got)
-        await a_failed_turn(running, got)
+        await a_failed_turn(running, got, bus)
         await a_turn_of_a_bare_publisher(got, bus)

@@ -69,6 +69,9 @@ PUBLISH: dict[str, set[str]] = {
     "$SRV.STATS": {"observer"},
     "$SRV.INFO.voicebus-stt": {"observer"},
     "voicewatch.wanted": {"observer"},
+    "voiceoffer.stt": {"stt"},
+    "voiceoffer.tts": {"tts"},
+    "voiceoffer.edge": set(),
     "voicewatch.stt.web.m": {"stt"},
     "voicewatch.edge.kiosk.m": {"edge"},
     "$SYS.REQ.SERVER.PING": set(),
@@ -91,6 +94,8 @@ SUBSCRIBE: dict[str, set[str]] = {
     "$SRV.>": {"edge", *WORKERS},  # the broker takes this for one that `$SRV.*` allows; there are only questions
     "voicewatch.wanted": {"edge", *WORKERS},
     "voicewatch.*.*.*": {"observer"},
+    "voiceoffer.*": {"edge"},
+    "voiceoffer.>": {"edge"},  # taken for `voiceoffer.*` likewise
     "voicewatch.>": set(),
     "$KV.>": set(),
     "$JS.API.>": set(),

@@ -171,7 +171,10 @@ def older(tmp_path: Path) -> Iterator[Locked]:
     """A broker whose configuration knows nothing of services that say that they are there."""
     old = brokers.copy(tmp_path / "conf")
     lines = old.read_text("utf-8").splitlines(keepends=True)
-    old.write_text("".join(line for line in lines if "$SRV" not in line and "voicewatch" not in line), "utf-8")
+    old.write_text(
+        "".join(line for line in lines if "$SRV" not in line and "voicewatch" not in line and "voiceoffer" not in line),
+        "utf-8",
+    )
     with brokers.running(tmp_path / "broker", old) as running:
         yield running
 
@@ -185,6 +188,15 @@ async def test_a_worker_that_may_not_say_that_it_is_there_works_all_the_same(old
         async with open_llm(engine, bus) as stage, working(bus, stage):
             await well(bus)
             assert 'violation for subscription to "$srv.' in bus.last_error
+    async with (
+        buses.connect(older.settings("stt"), "stt") as bus,
+        open_stt(SttSettings(stt_engine="scripted"), bus) as stage,
+        edge(older.settings("edge"), EdgeSettings()) as (_, own),
+        working(bus, stage),
+    ):
+        await wait_until(lambda: 'publish to "voiceoffer.stt"' in bus.last_error, "the offer is forbidden")
+        await well(bus)
+        await well(own)
 
 
 async def test_the_observer_watches_and_only_the_operator_reads(locked: Locked, stages: dict[str, Bus]) -> None:

@@ -132,6 +132,9 @@ def test_xtts_is_refused_until_its_licence_is_agreed_to() -> None:
 class Pieces:
     """A speaker that notes what it is asked, what it gave, and that it was closed."""
 
+    voices: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
     def __init__(self, count: int) -> None:
         self.count = count
         self.given = 0

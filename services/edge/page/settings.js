@@ -4,16 +4,18 @@ import { current, spoken } from "./words.js";
 
 const KEY = "voicebus.key"; // in sessionStorage: of this tab alone, and gone with it
 const GOOD_KEY = /^[A-Za-z0-9._~+-]{16,256}$/;
-const LANGUAGES = "en pt es fr de it nl pl cs tr ru hu ar hi zh ja ko".split(" ");
+const ABOUT_MS = 10_000;
 
 export class Settings {
   #on;
   #session = fresh();
+  #languages = []; // what is heard and spoken here, as the service says
   #before = "";
 
   /** `on`: the nodes by their names; `changed()` when a wish changed. */
   constructor(on, changed) {
     this.#on = on;
+    this.#ask();
     on.key.value = sessionStorage.getItem(KEY) ?? "";
     this.#before = this.#chosen;
     on["open-settings"].addEventListener("click", () => this.open());
@@ -40,7 +42,10 @@ export class Settings {
     const { settings, problem, key, voice, language } = this.#on;
     problem.textContent = "";
     if (error) trouble(problem, error);
-    if (!settings.open) settings.showModal();
+    if (!settings.open) {
+      settings.showModal();
+      this.#ask();
+    }
     if (error) (/voice/.test(error.code) ? voice : /language/.test(error.code) ? language : key).focus();
   }
 
@@ -54,8 +59,23 @@ export class Settings {
     const select = this.#on.language;
     const chosen = select.value;
     const names = new Intl.DisplayNames([current()], { type: "language" });
-    select.replaceChildren(new Option(spoken("any"), ""), ...LANGUAGES.map((code) => new Option(names.of(code), code)));
-    select.value = chosen;
+    const named = this.#languages.map((code) => new Option(names.of(code), code));
+    named.sort((one, other) => one.text.localeCompare(other.text, current()));
+    select.replaceChildren(new Option(spoken("any"), ""), ...named);
+    select.value = this.#languages.includes(chosen) ? chosen : "";
+  }
+
+  /** Ask which voices and languages there are; what is not known, or cannot be asked for now, changes nothing. */
+  async #ask() {
+    try {
+      const response = await fetch("about", { signal: AbortSignal.timeout(ABOUT_MS), cache: "no-store" });
+      const { voices, languages } = await response.json();
+      if (voices) this.#on.voices.replaceChildren(...voices.map((name) => new Option("", name)));
+      if (languages) this.#languages = languages;
+    } catch {
+      return; // the socket tells when nobody is there
+    }
+    this.translate();
   }
 
   #leave() {

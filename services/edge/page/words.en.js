@@ -11,7 +11,7 @@ export const en = {
   voice: "Voice",
   voice_hint: "the service's own",
   language: "I speak",
-  any: "whatever it hears",
+  any: "detect automatically",
   key: "Key, where the service asks for one",
   key_kept: "The key stays in this tab and is forgotten with it.",
   listening: "Let go to send.",

@@ -11,7 +11,7 @@ export const pt = {
   voice: "Voz",
   voice_hint: "a do serviço",
   language: "Eu falo",
-  any: "o que ele ouvir",
+  any: "detectar automaticamente",
   key: "Chave, se o serviço pedir uma",
   key_kept: "A chave fica só nesta aba e é esquecida com ela.",
   listening: "Solte para enviar.",

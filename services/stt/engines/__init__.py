@@ -25,6 +25,9 @@ class Transcriber(Protocol):
     at_once: int
     """How many utterances it really works on together."""
 
+    languages: tuple[str, ...]
+    """Those that may be named, ISO 639."""
+
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
         """Transcribe mono *samples* of 16 kHz in -1..1; an empty *language* is found out.
 

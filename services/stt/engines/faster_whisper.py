@@ -43,6 +43,7 @@ class FasterWhisper:
     def __init__(self, decoder: Decoder, concurrency: int, batch: int = 1) -> None:
         self._decoder = decoder
         self.at_once = concurrency * batch
+        self.languages = tuple(sorted(name for name in languages.KNOWN if decoding.knows(decoder, name)))
         self._batches = Batches(concurrency, batch, lambda shown: shown.frames, self._look)
 
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:

@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import languages
 from ..settings import SttSettings
 from . import Transcription
 
@@ -16,6 +17,7 @@ class Scripted:
         self._text = settings.scripted_transcript
         self._seconds = settings.scripted_stt_ms / 1000
         self.at_once = settings.stt_concurrency
+        self.languages = tuple(sorted(languages.KNOWN))
 
     async def transcribe(self, samples: NDArray[np.float32], language: str) -> Transcription:
         await asyncio.sleep(self._seconds)

@@ -22,6 +22,11 @@ class Piece(Struct, frozen=True):
 class Speaker(Protocol):
     """Text to speech. It never blocks the event loop."""
 
+    voices: tuple[str, ...]
+    """Who can be asked for: names of `audios/voices.toml`."""
+    languages: tuple[str, ...]
+    """Those that somebody here speaks, ISO 639-1; none: every one."""
+
     def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:
         """Speak one sentence in pieces, in order. Who closes the generator, or is cancelled, has stopped the engine.
 

@@ -52,6 +52,8 @@ class Embedded:
     def __init__(self, catalogue: Voices, presets: Presets, concurrency: int) -> None:
         self._catalogue = catalogue
         self._presets = presets
+        self.voices = tuple(name for name, voice in catalogue.by_name.items() if voice.embedded)
+        self.languages = tuple(sorted({language for _, language in presets}))
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="tts")
 
     async def speak(self, text: str, voice: str, language: str) -> AsyncGenerator[Piece, None]:

@@ -26,6 +26,8 @@ class Scripted:
 
     def __init__(self, settings: TtsSettings, catalogue: Voices) -> None:
         self._catalogue = catalogue
+        self.voices = tuple(catalogue.by_name)
+        self.languages: tuple[str, ...] = ()
         self._words_per_second = settings.scripted_tts_words_per_second
         self._service_s = settings.scripted_tts_ms / 1000
 

@@ -51,6 +51,8 @@ class Xtts:
         self._catalogue = catalogue
         self._models = models
         self._languages = models[0].languages
+        self.voices = tuple(catalogue.by_name)
+        self.languages = tuple(sorted(self._languages))
         self._latents: OrderedDict[str, Latents] = OrderedDict()
         self._listening = Lock()
         self._closed = Flag()
