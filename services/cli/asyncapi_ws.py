@@ -94,7 +94,7 @@ def query() -> dict[str, dict[str, Any]]:
         "language": {
             "type": "string",
             "pattern": schemas.pattern(handshake.LANGUAGE.pattern),
-            "description": "What is spoken, such as `pt` or `pt-BR`, of what `/about` lists; otherwise it is found out.",
+            "description": "What is spoken, such as `pt` or `pt-BR`; `/about` lists them. Otherwise it is found out.",
         },
         "timeout": {
             "type": "number",
