@@ -27,7 +27,8 @@ ROOT = "$SRV"
 TYPE = "io.nats.micro.v1.{}_response"
 DESCRIPTION = "voicebus, a voice pipeline over NATS"
 UNKNOWN_VERSION = "0.0.0"
-_INBOX = re.compile(r"_INBOX[A-Za-z0-9_-]*\.\S+")
+_INBOX = re.compile(r"(_INBOX[A-Za-z0-9_-]*|_R_)\.\S+")
+"""Where an answer may go: an inbox, and what the broker puts in its place for an account that imports the service."""
 _SEMANTIC = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
 
 log = structlog.get_logger()
