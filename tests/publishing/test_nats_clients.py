@@ -77,10 +77,10 @@ async def test_a_broker_that_is_not_there_is_told_in_one_line(ask: Ask, question
     assert "Traceback" not in ended.errors
 
 
-def impatient(language: str, folder: Path) -> Path:
-    """The client that asks over NATS, which waits for one second in the place of sixty."""
+def changed(language: str, folder: Path, pattern: str, replacement: str) -> Path:
+    """The client that asks over NATS, one place of it written otherwise."""
     original = languages.source(language, "publish")
-    text, replaced = re.subn(r"^((?:const )?(?:SECONDS|wait) ?= ?)60", r"\g<1>1", original.read_text(), flags=re.M)
+    text, replaced = re.subn(pattern, replacement, original.read_text(), flags=re.M)
     assert replaced == 1
     copy = folder / original.name
     copy.write_text(text)
@@ -89,11 +89,29 @@ def impatient(language: str, folder: Path) -> Path:
     return copy
 
 
+SECONDS = r"^((?:const )?(?:SECONDS|wait) ?= ?)60"
+"""How long each client waits."""
+NAMES = r"^(\s*(?:const )?turn ?:?= ?)(?:uuid\.uuid4\(\)\.hex|randomUUID\(\)|fresh\(\)|\$\(od .*\))"
+"""Where each client names its turn."""
+
+
+async def test_a_question_whose_name_another_has_used_is_told_at_once(
+    bus: Bus, bus_settings: BusSettings, language: str, question: Path, tmp_path: Path
+) -> None:
+    """The broker takes it for a repeat and keeps nothing: who waited for its answer would wait for ever."""
+    program = await asyncio.to_thread(changed, language, tmp_path, NAMES, r'\g<1>"burnt"')
+    command = await asyncio.to_thread(languages.command, language, program, tmp_path)
+    burnt = {"Nats-Msg-Id": "kiosk-7.42.burnt.0.utterance"}
+    await bus.jetstream.publish("voice.utterance.thief.x", b"x", headers=burnt)
+    ended = await programs.run([*command, bus_settings.nats_url, str(question), "kiosk-7", "42"], tmp_path)
+    assert (ended.code, ended.errors) == (1, "failed: the name of this question is taken: ask again\n")
+
+
 async def test_a_turn_that_nobody_answers_ends_at_its_deadline_and_is_cancelled(
     bus: Bus, bus_settings: BusSettings, language: str, question: Path, tmp_path: Path
 ) -> None:
     """The stages may all be down: who asks owns a deadline too."""
-    program = await asyncio.to_thread(impatient, language, tmp_path)
+    program = await asyncio.to_thread(changed, language, tmp_path, SECONDS, r"\g<1>1")
     command = await asyncio.to_thread(languages.command, language, program, tmp_path)
     async with listening(bus, "voice.*.kiosk-7.42") as events:
         words = [bus_settings.nats_url, str(question), "kiosk-7", "42"]

@@ -62,7 +62,9 @@ async function ask(client, wav, origin, session) {
   event.set("Voice-Event", JSON.stringify({ turn, timeout_ms: SECONDS * 1000 }));
   try {
     const msgID = `${origin}.${session}.${turn}.0.utterance`;
-    await jetstream(client).publish(`voice.utterance.${origin}.${session}`, wav, { headers: event, msgID });
+    const stored = await jetstream(client).publish(`voice.utterance.${origin}.${session}`, wav, { headers: event, msgID });
+    // A message of this id was there before: not ours, which has just been made.
+    if (stored.duplicate) throw new Error("the name of this question is taken: ask again");
     return await answer(heard, turn);
   } catch (error) {
     client.publish(`voice.cancel.${origin}.${session}`, JSON.stringify({ turn }));

@@ -65,7 +65,9 @@ async def ask(url, wav, origin, session):
     async with asyncio.timeout(SECONDS), await nats.connect(url, max_reconnect_attempts=1) as client:
         heard = await client.subscribe(f"voice.*.{origin}.{session}")  # before the question: an answer may be quick
         try:
-            await client.jetstream().publish(f"voice.utterance.{origin}.{session}", wav, headers=headers)
+            stored = await client.jetstream().publish(f"voice.utterance.{origin}.{session}", wav, headers=headers)
+            if stored.duplicate:  # a message of this id was there before: not ours, which has just been made
+                raise RuntimeError("the name of this question is taken: ask again")
             return await answer(heard.messages, turn)
         except BaseException:
             await client.publish(f"voice.cancel.{origin}.{session}", json.dumps({"turn": turn}).encode())

@@ -41,7 +41,8 @@ ask() { # publishes the question; with a header the broker wants to know how lon
 stored() { # the broker's answer: it has the question, or why not
   [[ $1 != *' 503'* ]] || fail "failed: nobody has made the streams: voicebus setup, or voicebus up"
   case $(jq -r '.error.err_code // 0' "$work/payload") in
-    0) ;;
+    0) # a message of this id that was there before is not ours, which has just been made
+      [[ $(jq -r .duplicate "$work/payload") != true ]] || fail "failed: the name of this question is taken: ask again" ;;
     10077) fail "busy: ask again in a moment" ;;
     *) fail "failed: $(jq -r .error.description "$work/payload")" ;;
   esac

@@ -147,7 +147,11 @@ func ask(client *nats.Conn, wav []byte, origin, session string) (string, [][]byt
 	question.Header.Set("Nats-Msg-Id", fmt.Sprintf("%s.%s.%s.0.utterance", origin, session, turn))
 	stream, err := client.JetStream()
 	if err == nil {
-		_, err = stream.PublishMsg(question)
+		var stored *nats.PubAck
+		stored, err = stream.PublishMsg(question)
+		if err == nil && stored.Duplicate { // a message of this id was there before: not ours, which has just been made
+			err = errors.New("the name of this question is taken: ask again")
+		}
 	}
 	if err != nil {
 		return "", nil, err
