@@ -94,6 +94,11 @@ class Conversation:
             finally:
                 await self._close()
 
+    @property
+    def held(self) -> int:
+        """Bytes that the client sent, and that are not on the bus yet."""
+        return self.link.held + self._session.held
+
     def stop(self) -> None:
         """Take no more turns, and leave when the running one is answered."""
         self._do(self._session.stop(self._clock()))

@@ -70,6 +70,11 @@ class Dialogue:
         return len(self._unsent) >= MOST_UNSENT
 
     @property
+    def held(self) -> int:
+        """No question waits here: each ends the one before."""
+        return 0
+
+    @property
     def turn(self) -> str:
         """The turn that is on the bus; empty when none is."""
         return self._turn.name if self._turn and not self._turn.complete else ""

@@ -19,6 +19,8 @@ from .settings import EdgeSettings
 
 MANY_ADDRESSES = 10_000
 """So many addresses are remembered for their turns; then those that have all their turns again are forgotten."""
+STRANGERS_SOCKETS = 256
+"""Open sockets of one address, where anybody may ask and nobody has set a limit."""
 PORTS = {"http": 80, "https": 443}
 EVERY_PAGE = "*"
 
@@ -69,8 +71,13 @@ class Gate:
 
     def crowded(self, host: str) -> bool:
         """Whether the address *host* has all the sockets that one may have."""
-        limit = self._settings.max_sockets_per_address
+        limit = self._settings.max_sockets_per_address or (0 if self._known else STRANGERS_SOCKETS)
         return bool(limit) and self._sockets[_party(host)] >= limit
+
+    @property
+    def _known(self) -> bool:
+        """Whether who asks is known: by a key, or because it is this very machine."""
+        return bool(self._keys) or handshake.is_loopback(self._settings.host)
 
     @contextmanager
     def socket(self, host: str, key: Key | None) -> Iterator[Share]:

@@ -29,6 +29,8 @@ class Link:
         self._receive_seconds = receive_seconds
         self._sending = 0
         self._parted = ""
+        self._rest = bytearray()
+        """What has come of a message in fragments."""
         self._read_until = math.inf
         """When what waits to be read has waited too long."""
 
@@ -42,6 +44,11 @@ class Link:
         """Why it is closed; one word of a small set."""
         return self._parted or parting.reason(self._connection.protocol)
 
+    @property
+    def held(self) -> int:
+        """Bytes of the message that is coming."""
+        return len(self._rest)
+
     async def receive(self) -> str | bytes:
         """The next message, of which a client may make any number of fragments; of a text only the first is kept.
 
@@ -49,13 +56,14 @@ class Link:
         """
         fragments = self._connection.recv_streaming()
         first = await anext(fragments)
-        rest = bytearray()
+        rest = self._rest = bytearray()
         try:
             async with asyncio.timeout(self._receive_seconds):
                 async for fragment in fragments:
                     rest += fragment if isinstance(fragment, bytes) else b""
         except TimeoutError:
             raise await self._part(parting.SLOW_SENDER, "a message took too long to come") from None
+        self._rest = bytearray()
         return first + rest if rest and isinstance(first, bytes) else first
 
     async def send(self, frame: str | bytes) -> None:

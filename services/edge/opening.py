@@ -8,15 +8,18 @@ from websockets.protocol import State
 
 from services.runtime.http_head import without_bodies
 
+from .unread import Unread
+
 
 class Opening:
     """Makes connections for `serve(create_connection=...)`, and remembers them while they live."""
 
-    def __init__(self) -> None:
+    def __init__(self, unread: Unread) -> None:
+        self._unread = unread
         self._made: WeakSet[ServerConnection] = WeakSet()
 
     def __call__(self, *arguments: Any, **options: Any) -> ServerConnection:
-        connection = without_bodies(ServerConnection(*arguments, **options))
+        connection = self._unread.counted(without_bodies(ServerConnection(*arguments, **options)))
         self._made.add(connection)
         return connection
 

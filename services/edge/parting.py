@@ -17,6 +17,7 @@ OF_CODE = {
     CloseCode.INVALID_DATA: "protocol",
     CloseCode.MESSAGE_TOO_BIG: "too_large",
     CloseCode.INTERNAL_ERROR: "silent",
+    CloseCode.TRY_AGAIN_LATER: "shed",
 }
 """What the edge's own close code says; 1011 is sent to a client that left a ping unanswered."""
 REASONS = sorted({LEFT, BROKEN, SLOW_READER, SLOW_SENDER, OTHER, *OF_CODE.values()})

@@ -30,6 +30,7 @@ from .relay import Relay
 from .repertoire import Repertoire
 from .settings import EdgeSettings
 from .turn import STOPPING, Wishes
+from .unread import Unread
 
 CLOSE_SECONDS = 1.0
 """How long a closing socket waits for its client to say goodbye."""
@@ -66,6 +67,7 @@ class Edge:
         self._relay = Relay(bus)
         self.repertoire = Repertoire(asyncio.get_running_loop().time)
         self.admission = Admission(bus, settings.share.burst_turns, asyncio.get_running_loop().time)
+        self.unread = Unread(settings.max_unread_bytes)
         self._conversations: set[Conversation] = set()
         self._empty = asyncio.Event()
         self._stopping = False
@@ -171,6 +173,7 @@ class Edge:
             conversation = Conversation(
                 connection, wishes, self._settings, self._bus, self._relay, share, self.admission
             )
+            self.unread.holders[connection] = conversation
             await self._hold(conversation)
 
     async def _hold(self, conversation: Conversation) -> None:
@@ -202,8 +205,9 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
 
     Raises: StartError when the port is taken; SettingsError for keys or a certificate that cannot be used.
     """
-    gate, opening = Gate(settings, asyncio.get_running_loop().time), Opening()
+    gate = Gate(settings, asyncio.get_running_loop().time)
     edge = Edge(settings, bus, readiness, gate, await asyncio.to_thread(page_files.read))
+    opening = Opening(edge.unread)
     encryption = await asyncio.to_thread(tls.context, settings)
     try:
         server = await serve(

@@ -68,6 +68,11 @@ class Session:
         return len(self._waiting) >= self._limits.waiting + MOST_REFUSED
 
     @property
+    def held(self) -> int:
+        """Bytes of the questions that wait."""
+        return sum(len(each.utterance) for each in self._waiting if isinstance(each.utterance, bytes))
+
+    @property
     def turn(self) -> str:
         """The turn that is on the bus; empty when none is."""
         return self._turn.name if self._turn else ""

@@ -48,8 +48,12 @@ class EdgeSettings(Struct, frozen=True):
     """Turns of one socket that wait while one runs; beyond it the client hears `busy`."""
     max_sockets: Positive = 5000
     """Open sockets; beyond it the handshake is refused."""
+    max_unread_bytes: Positive = 256 * 1024 * 1024
+    """What all sockets together may have sent and the edge not read yet; beyond it the one that holds most is closed
+    with 1013. At least twice MAX_FRAME_BYTES."""
     max_sockets_per_address: NotNegative = 0
-    """Open sockets of one address (of an IPv6 network of 64 bits); 0: no limit. Behind a proxy all have its address."""
+    """Open sockets of one address (of an IPv6 network of 64 bits); 0: 256 where there are no keys and HOST is not
+    loopback, otherwise no limit. Behind a proxy all have its address."""
     turns_per_minute: NotNegative = 0
     """Turns a minute of one address, where there are no keys; 0: no limit."""
     turn_seconds: Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_MS / 1000)] = 60.0
