@@ -1,7 +1,16 @@
 """Names for a run of a handler and for a turn: a later one sorts later."""
 
+import re
 import secrets
 import time
+
+_FRESH = re.compile(r"([0-9a-f]{11})-[0-9a-f]{10}")
+
+
+def made_at(name: str) -> float | None:
+    """When `fresh` made a name, seconds since 1970; None for a name that it did not make."""
+    found = _FRESH.fullmatch(name)
+    return int(found[1], 16) / 1000 if found else None
 
 
 def fresh(milliseconds: int | None = None) -> str:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
+from msgspec.structs import replace
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -257,7 +258,9 @@ class Conversation:
         wishes, found = self._session.wishes, list[resume.Found]()
 
         async def look() -> None:
-            found.append(await resume.find(self._relay, wishes.origin, wishes.session, turn))
+            seen = await resume.find(self._relay, wishes.origin, wishes.session, turn)
+            lost = await resume.without_beginning(self._bus, turn, seen.events)
+            found.append(replace(seen, events=()) if lost else seen)
 
         try:
             async with asyncio.timeout(self._settings.publish_seconds):

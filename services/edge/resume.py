@@ -1,11 +1,13 @@
 """What is left on the bus of a turn whose client came back."""
 
 import asyncio
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from bus_schemas import Event, subjects
-from services.runtime import streams
+from bus_schemas import Event, Speech, names, subjects
+from services.runtime import backlog, streams
+from services.runtime.bus import Bus
 
 from .relay import Place, Relay
 
@@ -53,3 +55,18 @@ async def _look(relay: Relay, origin: str, session: str, turn: str) -> Found:
     newest = tuple(event for event in events if event.run == run)
     told = [event.deadline / 1000 for event in newest if event.deadline]
     return Found(newest, min(told, default=0.0), place)
+
+
+async def without_beginning(bus: Bus, turn: str, events: Sequence[Event]) -> bool:
+    """Whether the first piece of a turn's newest answer has left VOICE_ANSWER already, and others have not.
+
+    Pieces leave it oldest first. Of a turn that is younger than they are kept the first may only be late. Nothing is
+    known of a turn that no edge named. Raises: Unavailable.
+    """
+    pieces = [event for event in events if isinstance(event, Speech)]
+    newest = max((piece.attempt for piece in pieces), default="")
+    mine = [piece for piece in pieces if piece.attempt == newest]
+    asked = names.made_at(turn)
+    if not mine or asked is None or any((piece.n, piece.piece) == (0, 0) for piece in mine):
+        return False
+    return bus.time() - asked > await backlog.kept_seconds(bus, streams.ANSWER)

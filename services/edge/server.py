@@ -68,6 +68,7 @@ class Edge:
         self.repertoire = Repertoire(asyncio.get_running_loop().time)
         self.admission = Admission(bus, settings.share.burst_turns, asyncio.get_running_loop().time)
         self.unread = Unread(settings.max_unread_bytes)
+        self.opening = Opening(self.unread)
         self._conversations: set[Conversation] = set()
         self._empty = asyncio.Event()
         self._stopping = False
@@ -207,7 +208,6 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
     """
     gate = Gate(settings, asyncio.get_running_loop().time)
     edge = Edge(settings, bus, readiness, gate, await asyncio.to_thread(page_files.read))
-    opening = Opening(edge.unread)
     encryption = await asyncio.to_thread(tls.context, settings)
     try:
         server = await serve(
@@ -219,7 +219,7 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
             select_subprotocol=edge.protocol,
             process_request=edge.admit,
             process_response=edge.name,
-            create_connection=opening,  # type: ignore[arg-type]  # whatever makes one will do
+            create_connection=edge.opening,  # type: ignore[arg-type]  # whatever makes one will do
             max_size=2 * settings.max_frame_bytes,
             max_queue=FRAMES_AHEAD,
             open_timeout=OPEN_SECONDS,
@@ -244,7 +244,7 @@ async def listen(settings: EdgeSettings, bus: Bus, readiness: Readiness) -> Asyn
                 look.cancel()
             await asyncio.gather(*looks, return_exceptions=True)
             edge.free()
-            opening.cut()
+            edge.opening.cut()
 
 
 def _host(connection: ServerConnection) -> str:

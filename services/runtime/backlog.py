@@ -1,5 +1,7 @@
 """What waits in a work queue, as the broker has it."""
 
+import math
+
 import msgspec
 from msgspec import Struct
 from nats.errors import Error as NatsError
@@ -20,6 +22,8 @@ _EVERYBODY = msgspec.json.encode({"subjects_filter": subjects.every(Utterance)})
 class _Limits(Struct, frozen=True):
     max_msgs: int = -1
     max_bytes: int = -1
+    max_age: int = 0
+    """Nanoseconds; 0: no limit."""
 
 
 class _State(Struct, frozen=True):
@@ -68,6 +72,12 @@ async def queue(bus: Bus, stream: str) -> Queue:
     """How the consumer of a work queue stands. Raises: Unavailable."""
     answer = await _ask(bus, f"$JS.API.CONSUMER.INFO.{stream}.{streams.CONSUMERS[stream]}")
     return msgspec.json.decode(answer, type=Queue)
+
+
+async def kept_seconds(bus: Bus, stream: str) -> float:
+    """How long a stream keeps a message; infinity where it has no limit. Raises: Unavailable."""
+    config = msgspec.json.decode(await _ask(bus, f"$JS.API.STREAM.INFO.{stream}"), type=_Stream).config
+    return config.max_age / 1e9 or math.inf
 
 
 async def stored(bus: Bus, stream: str) -> int:

@@ -9,10 +9,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from bus_schemas import Cancel, Event, Failed, Speech, Transcript, Utterance, codes
+from bus_schemas import Cancel, Event, Failed, Speech, Transcript, Utterance, codes, names
 from services.edge.server import Edge
 from services.edge.settings import EdgeSettings
 from services.runtime.bus import Bus, BusSettings
+from services.runtime.streams import StreamSettings
 from tests.edge.asking import answering, edge, receive, refused, speech, tone, two_sentences
 from tests.harness import listening, wait_until
 
@@ -233,6 +234,33 @@ async def test_an_edge_that_stops_leaves_a_turn_to_the_other(bus: Bus, edges: tu
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1001
+
+
+@pytest.mark.parametrize("stream_settings", [StreamSettings(stream_answer_seconds=1.5)])
+async def test_an_answer_whose_beginning_is_gone_is_told_at_once_and_not_waited_for(
+    bus: Bus, edges: tuple[Edge, Edge]
+) -> None:
+    """Answers are kept for less than a turn may last: its first piece was too old when its client came back."""
+    turn = names.fresh()
+    first = msgspec.structs.replace(speech(0, last=False), origin="web", session=SESSION, turn=turn, deadline=_in(60))
+    await bus.publish(first)
+    await asyncio.sleep(3)
+    await bus.publish(msgspec.structs.replace(first, n=1, take="t1"))
+    async with ask(edges[1], f"resume={turn}") as back:
+        assert await refused(back, 10) == codes.UNKNOWN_TURN
+
+
+async def test_an_answer_whose_second_sentence_is_spoken_first_is_waited_for(
+    bus: Bus, edges: tuple[Edge, Edge]
+) -> None:
+    """The first one may only be late."""
+    turn = names.fresh()
+    second = msgspec.structs.replace(speech(1, last=True), origin="web", session=SESSION, turn=turn, deadline=_in(60))
+    await bus.publish(second)
+    async with ask(edges[1], f"resume={turn}") as back:
+        await asyncio.sleep(1)
+        await bus.publish(msgspec.structs.replace(second, n=0, take="t0", last=False))
+        assert (await receive(back)).text["llama"] == "The reply."
 
 
 def _in(seconds: float) -> int:
