@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.fuzz import wires
 from tests.fuzz.run import run
 
 if __name__ == "__main__":
@@ -14,3 +15,4 @@ if __name__ == "__main__":
     sys.stdout.flush()
     with tempfile.TemporaryDirectory() as folder:
         sys.stdout.write(f"{run(cases, seed, Path(folder))}\n")
+    sys.stdout.write(f"{wires.main(2 * cases, seed)}\n")

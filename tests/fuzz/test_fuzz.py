@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import environments, wavs
+from tests.fuzz import environments, wavs, wires
 from tests.fuzz.run import run
 
 CASES = 1_000
@@ -18,6 +18,12 @@ def test_a_thousand_accidents_harm_nobody(tmp_path: Path) -> None:
     seed = secrets.randbelow(2**32)
     print(f"seed {seed}")  # noqa: T201  # with it `python -m tests.fuzz 1000 SEED` does the same again
     print(run(CASES, seed, tmp_path))  # noqa: T201
+
+
+def test_raw_frames_of_every_role_keep_no_good_question_from_its_answer() -> None:
+    """On the deployment's own broker; `make fuzz` sends twenty thousand."""
+    seed = secrets.randbelow(2**32)
+    print(wires.main(2 * CASES, seed))  # noqa: T201  # the seed does the same again
 
 
 @settings(deadline=None)
