@@ -11,7 +11,7 @@ LOCK_XTTS = $(subst --universal --python-version 3.11,--python-version 3.11 --py
 OF_CUDA := triton cuda-toolkit cuda-bindings nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvshmem-cu13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-xtts page-test chaos overload fuzz compose-test bench bench-full setup lint types lock clean
+.PHONY: help demo test test-xtts page-test chaos overload fuzz compose-test bench bench-full extra setup lint types lock clean
 
 help: ## show this list
 	@echo "voicebus: WAV in, transcript, reply and speech out, over NATS"
@@ -47,6 +47,9 @@ bench-full: .setup-test ## that, and how cost grows (an hour more)
 
 compose-test: .setup-test ## build the CPU images, run docker-compose.yml, kill parts of it; as root on Debian, or with Docker
 	@$(BIN)/python -m tests.compose
+
+extra: .setup-test ## install an optional part into .venv; NAME=talk (nkeys, traces, xtts, ...: the extras of pyproject.toml)
+	@$$(ls -t .voicebus/bin/uv-* | head -n 1) pip install --quiet --python $(BIN)/python --editable ".[$(NAME)]"
 
 setup: .setup-test ## make .venv with everything in it, and stop
 

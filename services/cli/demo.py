@@ -105,7 +105,8 @@ async def _demo(plan: stack.Plan, key: str, answered: asyncio.Event, *, stay: bo
 def _how_to_talk(plan: stack.Plan) -> str:
     question = _shown(QUESTION.with_name("pergunta.wav"))
     return (
-        f"Talk to it: `voicebus say --url {plan.url} {question}`, or any WAV file of yours;\n"
+        f"Talk to it: open {plan.page} in a browser, or\n"
+        f"`voicebus say --url {plan.url} {question}`, or any WAV file of yours;\n"
         f"a program sends its WAV to {plan.url} as one binary frame. Ctrl-C stops it."
     )
 

@@ -51,6 +51,11 @@ class Plan(Struct, frozen=True):
         """Where a client talks to the edge."""
         return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/ws"
 
+    @property
+    def page(self) -> str:
+        """Where a person talks to it."""
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}/"
+
 
 @asynccontextmanager
 async def running(plan: Plan) -> AsyncIterator[None]:

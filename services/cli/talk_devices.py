@@ -24,7 +24,7 @@ def library() -> ModuleType:
     try:
         import sounddevice
     except ImportError as error:
-        raise StartError("talk needs the package sounddevice: install voicebus[talk]") from error
+        raise StartError("talk needs the package sounddevice: in a clone, make extra NAME=talk") from error
     except OSError as error:
         raise StartError(
             f"talk needs PortAudio ({error}): install it, on Debian and Ubuntu `apt install libportaudio2`"

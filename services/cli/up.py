@@ -52,4 +52,7 @@ async def _up(plan: stack.Plan) -> None:
 
 def ready_line(plan: stack.Plan) -> str:
     """How to talk to what runs."""
-    return f"ready on {plan.url}: try `voicebus say --url {plan.url} audios/question.wav`; Ctrl-C stops it"
+    return (
+        f"ready on {plan.url}: open {plan.page} in a browser, or try "
+        f"`voicebus say --url {plan.url} audios/question.wav`; Ctrl-C stops it"
+    )

@@ -19,7 +19,7 @@ def rate(said: Sequence[str], heard: Sequence[str]) -> float | None:
     try:
         import jiwer
     except ImportError as error:
-        raise StartError("the package jiwer is not installed; install voicebus[replay]") from error
+        raise StartError("the package jiwer is not installed; in a clone: make extra NAME=replay") from error
     pairs = [(words(one), words(other)) for one, other in zip(said, heard, strict=True)]
     spoken = [pair for pair in pairs if pair[0]]
     if not spoken:

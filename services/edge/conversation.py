@@ -45,6 +45,10 @@ STUCK = Error(
     codes.UNAVAILABLE,
     "The service cannot keep requests: whoever runs it has to look at its broker; /readyz and the log say why.",
 )
+TOO_SMALL = Error(
+    codes.UNAVAILABLE,
+    "The service's broker takes no question so large, though it should: ask a shorter one, or tell whoever runs it.",
+)
 UNKNOWN = Error(codes.UNKNOWN_TURN, "This turn is not known, or its answer is not kept any more: ask again.")
 
 log = structlog.get_logger()
@@ -233,8 +237,9 @@ class Conversation:
             async with asyncio.timeout(self._settings.publish_seconds):
                 with self._traces.begun(utterance):
                     stored = await self._try(utterance.turn, lambda: self._bus.publish(utterance))
-        except Refused as error:
-            self._do(self._session.fail(utterance.turn, Error(error.code, error.message)))
+        except Refused as error:  # the question itself is within the edge's own limits
+            log.error("utterance_not_taken", turn=utterance.turn, bytes=len(utterance.wav), why=error.message)
+            self._do(self._session.fail(utterance.turn, TOO_SMALL))
         except QueueFull:
             self._do(self._session.fail(utterance.turn, self._admission.later(FULL)))
         except TimeoutError:

@@ -103,7 +103,9 @@ def nkey_seed(settings: BusSettings) -> str | None:
     try:
         import nkeys  # type: ignore[import-untyped]
     except ImportError as error:
-        raise SettingsError("NATS_NKEY_SEED: the package nkeys is not installed; install voicebus[nkeys]") from error
+        raise SettingsError(
+            "NATS_NKEY_SEED: the package nkeys is missing; in a clone: make extra NAME=nkeys"
+        ) from error
     try:
         nkeys.from_seed(bytearray(settings.nats_nkey_seed.encode())).wipe()
     except (nkeys.NkeysError, ValueError) as error:

@@ -108,7 +108,7 @@ def _opened(service: str) -> "Spans | None":
     try:
         from . import otel
     except ImportError as error:
-        log.warning("no_traces", missing=error.name, advice="install the extra: voicebus[traces]")
+        log.warning("no_traces", missing=error.name, advice="in a clone: make extra NAME=traces")
         return None
     log.info("traces_on")
     return otel.start(service)

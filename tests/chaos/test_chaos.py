@@ -1,6 +1,5 @@
 """Nothing is lost, nothing comes twice and nothing is spliced, while processes are killed."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ def test_every_turn_ends_in_exactly_one_whole_answer_while_workers_and_the_broke
     result = subprocess.run(
         [sys.executable, "-m", "tests.chaos", "--short", "--data", str(tmp_path)],
         cwd=ROOT,
-        env={**os.environ, "LOG_LEVEL": "warning"},
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,

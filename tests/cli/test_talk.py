@@ -150,7 +150,7 @@ async def test_a_speaker_that_fails_ends_the_waiting() -> None:
 
 @pytest.mark.parametrize(
     ("fails", "says"),
-    [("ImportError('none')", "voicebus[talk]"), ("OSError('PortAudio library not found')", "libportaudio2")],
+    [("ImportError('none')", "make extra NAME=talk"), ("OSError('PortAudio library not found')", "libportaudio2")],
 )
 def test_without_its_library_it_ends_with_a_sentence(tmp_path: Path, fails: str, says: str) -> None:
     """Of what to install; before anybody is asked anything."""

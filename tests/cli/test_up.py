@@ -24,6 +24,7 @@ def test_its_one_line_on_stdout_says_how_to_talk_to_it(up: Started) -> None:
     (line,) = up.stdout.splitlines()
 
     assert up.url in line
+    assert f"http://127.0.0.1:{up.env['PORT']}/" in line
     assert "voicebus say" in line
 
 

@@ -15,7 +15,7 @@ from services.edge.server import Edge
 from services.edge.settings import EdgeSettings
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.errors import Refused
-from services.runtime.streams import StreamSettings
+from services.runtime.streams import UTTERANCE, StreamSettings
 from tests.edge.asking import answering, edge, length, receive, refused, speech, tone, two_sentences
 from tests.harness import listening, wait_until
 
@@ -207,6 +207,17 @@ async def test_a_failed_stage_is_told_to_the_client(bus: Bus, server: Edge) -> N
         await client.send(tone(1))
         assert await refused(client) == codes.LANGUAGE
         await client.send(tone(2))
+        await receive(client)
+
+
+async def test_a_question_that_only_this_broker_does_not_take_is_not_its_senders_fault(bus: Bus, server: Edge) -> None:
+    """An operator has lowered the largest message of the stream; shorter questions are taken."""
+    config = (await bus.jetstream.stream_info(UTTERANCE)).config
+    await bus.jetstream.update_stream(config.evolve(max_msg_size=50_000))
+    async with answering(bus, two_sentences), ask(server) as client:
+        await client.send(tone(3))
+        assert await refused(client) == codes.UNAVAILABLE
+        await client.send(tone(1))
         await receive(client)
 
 

@@ -64,7 +64,6 @@ def environ(engine_ms: int) -> dict[str, str]:
         "STT_CONCURRENCY": str(PLACES),
         "LLM_CONCURRENCY": str(PLACES),
         "TTS_CONCURRENCY": str(PLACES),
-        "LOG_LEVEL": "warning",
         "LOG_FORMAT": "json",
     }
 

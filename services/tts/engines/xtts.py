@@ -40,7 +40,7 @@ try:
 except (ImportError, OSError) as error:  # OSError: a torchaudio that is built for another torch
     raise StartError(
         f"TTS_ENGINE=xtts cannot import what it needs ({str(error).strip().partition(chr(10))[0]}): install "
-        "voicebus[xtts], with torch, torchaudio and torchcodec of one build"
+        "make extra NAME=xtts in a clone, with torch, torchaudio and torchcodec of one build"
     ) from error
 
 
