@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -18,6 +19,8 @@ OTHER_LINES = 12
 """Of a terminal: everything but workers, turns and failures."""
 LONGEST_NAME, LONGEST_MODEL, LONGEST_WORDS = 26, 28, 160
 FULL_BAR = 12
+GIVING = ("queue", "worker", "runs", "busy")
+"""Columns that are cut first where a terminal is narrow: 80 columns have room for every other."""
 OUTCOMES = {"answered": "green", "spoken": "green", "silent": "green", "cancelled": "yellow", "closed": "yellow"}
 
 
@@ -47,7 +50,8 @@ def _head(board: Board, now: float) -> RenderableType:
 def _stages(board: Board) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
     for name in ("stage", "queue", "worker", "runs", "busy", "done", "failed"):
-        table.add_column(name, no_wrap=True, justify="right" if name in ("done", "failed") else "left")
+        justify: Literal["left", "right"] = "right" if name in ("done", "failed") else "left"
+        table.add_column(name, no_wrap=name not in GIVING, justify=justify)
     for stage in ("edge", *STAGES):
         depth = board.depths.queues.get(stage)
         first = (Text(stage, COLOURS[stage]), _depth(depth) if depth else Text(""))
@@ -62,20 +66,20 @@ def _stages(board: Board) -> Table:
 def _depth(depth: Depth) -> Text:
     bar = "▮" * min(depth.waiting, FULL_BAR)
     told = f"{depth.waiting} waiting, {depth.working} in work"
-    return Text.assemble((f"{bar} " if bar else "", "yellow"), told)
+    return Text.assemble(told, (f" {bar}" if bar else "", "yellow"), overflow="ellipsis", no_wrap=True)
 
 
 def _worker(worker: Worker) -> tuple[Text, Text, Text, Text, Text]:
     runs = " ".join(filter(None, (worker.engine, worker.model, worker.device)))
     if worker.stage == "edge":
-        busy = Text(f"{worker.sockets} sockets, {worker.running} turns")
+        busy = _giving(f"{worker.sockets} sockets, {worker.running} turns")
     else:
         full = min(worker.credit, FULL_BAR)
         used = min(worker.running, full)
         busy = Text.assemble(("■" * used, COLOURS.get(worker.stage, "white")), ("□" * (full - used), "dim"))
     return (
-        Text(_cut(worker.worker, LONGEST_NAME)),
-        Text(_cut(runs, LONGEST_MODEL), "dim"),
+        _giving(_cut(worker.worker, LONGEST_NAME)),
+        _giving(_cut(runs, LONGEST_MODEL), "dim"),
         busy,
         Text(str(worker.done)),
         Text(str(worker.failed), "red" if worker.failed else "dim"),
@@ -84,12 +88,13 @@ def _worker(worker: Worker) -> tuple[Text, Text, Text, Text, Text]:
 
 def _turns(board: Board, now: float, room: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    table.add_column("who", no_wrap=True, max_width=LONGEST_NAME)
+    table.add_column("who", max_width=LONGEST_NAME, min_width=8)
     table.add_column("turn", no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
     for stage in STAGES:
-        table.add_column(Text.assemble((stage, COLOURS[stage]), "  queue → work, ms"), no_wrap=True)
-    table.add_column("where", no_wrap=True)
+        head = Text.assemble((stage, COLOURS[stage]), "  queue → work, ms", overflow="ellipsis", no_wrap=True)
+        table.add_column(head, min_width=11)
+    table.add_column("where", min_width=9)
     turns = list(board.turns.values())
     for turn in turns[-room:] if room else []:
         _row(table, turn, now)
@@ -104,11 +109,11 @@ def _row(table: Table, turn: Turn, now: float) -> None:
     style = OUTCOMES.get(turn.outcome, "red" if turn.outcome in FAILED else "bold")
     where = f"{place(turn)} {turn.code}" if turn.code and turn.code != turn.outcome else place(turn)
     table.add_row(
-        Text(_cut(f"{turn.origin}/{turn.session}", LONGEST_NAME)),
+        _giving(_cut(f"{turn.origin}/{turn.session}", LONGEST_NAME)),
         Text(_cut(turn.turn[-6:] + (f" run {turn.run}" if turn.run else ""), LONGEST_NAME), "dim"),
         Text(f"{max(0.0, (turn.ended or now) - turn.began):.1f}"),
         *(_lane(stage, turn.lanes.get(stage), now) for stage in STAGES),
-        Text(_cut(where, LONGEST_NAME), style),
+        _giving(_cut(where, LONGEST_NAME), style),
     )
     for line in turn.words.splitlines():
         table.add_row(Text(_cut(line, LONGEST_WORDS), "italic"), "", "", "", "", "", "")
@@ -118,7 +123,7 @@ def _lane(stage: str, lane: Lane | None, now: float) -> Text:
     if lane is None:
         return Text("·", "dim")
     colour = COLOURS[stage]
-    text = Text.assemble((f"░{lane.queue_ms:.0f} ", "dim"))
+    text = Text.assemble((f"░{lane.queue_ms:.0f} ", "dim"), overflow="ellipsis", no_wrap=True)
     if lane.open:
         work = lane.work_ms + sum(1000 * max(0.0, now - since) for since in lane.open.values())
         text.append(f"▶{work:.0f}", f"bold {colour}")
@@ -142,6 +147,11 @@ def _failures(failures: Iterable[Failure]) -> Table:
             Text(_cut(" ".join(dict.fromkeys(filter(None, (each.outcome, each.code)))), LONGEST_WORDS), "red"),
         )
     return table
+
+
+def _giving(text: str, style: str = "") -> Text:
+    """A cell that gives its place to others where a terminal is narrow; it stays one line."""
+    return Text(text, style, overflow="ellipsis", no_wrap=True)
 
 
 def _cut(text: str, longest: int) -> str:

@@ -32,9 +32,9 @@ def only(made: Board) -> str:
     return place(turn)
 
 
-def picture(made: Board, now: float = NOW, height: int = 0) -> str:
+def picture(made: Board, now: float = NOW, height: int = 0, width: int = 140) -> str:
     """As text."""
-    out = Console(file=StringIO(), width=140)
+    out = Console(file=StringIO(), width=width)
     out.print(watch_picture.draw(made, now, height))
     assert isinstance(out.file, StringIO)
     return out.file.getvalue()
@@ -130,3 +130,30 @@ def test_the_picture_fits_its_terminal_and_lets_nothing_move_the_cursor() -> Non
     assert len(drawn.splitlines()) <= 30
     assert "3 waiting, 1 in work" in drawn
     assert "2 dead letters" in drawn
+
+
+def test_at_80_columns_no_column_vanishes() -> None:
+    """Long names are cut, numbers are not."""
+    made = board(seen("edge", "asked"), seen("stt", "started", NOW + 0.1, queue_ms=90.0))
+    made.take(
+        Worker("1", "stt", "worker-of-a-long-name-12345", engine="faster-whisper", model="base", credit=2, done=123),
+        NOW,
+    )
+    made.take(Depths({"stt": Depth(12, 2)}, 2), NOW)
+    shown = picture(made, NOW + 1, width=80)
+    for word in (
+        "stage",
+        "queue",
+        "worker",
+        "runs",
+        "busy",
+        "done",
+        "failed",
+        "who",
+        "turn",
+        "where",
+        "12 waiting",
+        "123",
+    ):
+        assert word in shown, word
+    assert max(len(line) for line in shown.splitlines()) <= 80
