@@ -82,21 +82,23 @@ class OwnBroker:
 
     async def _look(self) -> None:
         """Restart it when it is not well and its disk has room: after a write error nothing else helps."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, before = FIRST_PAUSE_SECONDS, ""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            trouble = await broker_health.trouble(broker.health_url(self._monitor)) if not self.child.state else ""
-            if not trouble:
-                continue
-            if not await asyncio.to_thread(self._has_room):
-                log.warning("broker_in_trouble", why=trouble, disk="it has no room: free some")
-                await asyncio.sleep(LOOK_SECONDS)
-                continue
-            log.warning("broker_restarted", why=trouble, disk="it has room again")
-            await self._restart()
-            await asyncio.sleep(pause)
-            well = not await broker_health.trouble(broker.health_url(self._monitor))
-            pause = FIRST_PAUSE_SECONDS if well else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            trouble = await self._trouble()
+            if trouble and not before:
+                log.warning("broker_in_trouble", why=trouble, advice="it is started again when its disk has room")
+            elif trouble and await asyncio.to_thread(self._has_room):  # twice: one that starts may not be well yet
+                log.warning("broker_restarted", why=trouble, disk="it has room")
+                await self._restart()
+                await asyncio.sleep(pause)
+                trouble = await self._trouble()
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS) if trouble else FIRST_PAUSE_SECONDS
+            before = trouble
+
+    async def _trouble(self) -> str:
+        """Why it is not well; empty while it is not ready either, which whoever keeps it sees to."""
+        return "" if self.child.state else await broker_health.trouble(broker.health_url(self._monitor))
 
     async def _restart(self) -> None:
         """End it; whoever keeps it starts it again."""

@@ -68,7 +68,7 @@ def _tell(bus: Bus, trouble: str) -> None:
     if trouble and trouble != bus.trouble:
         log.warning("broker_in_trouble", why=trouble)
     elif bus.trouble and not trouble:
-        log.warning("broker_well_again")
+        log.info("broker_well_again")
     bus.trouble = trouble
     metrics.BUS_TROUBLE.set(bool(trouble))
 
