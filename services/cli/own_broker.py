@@ -86,9 +86,10 @@ class OwnBroker:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             trouble = await self._trouble()
-            if trouble and not before:
+            again = bool(trouble and before)  # one that starts may not be well yet
+            if trouble and not again:
                 log.warning("broker_in_trouble", why=trouble, advice="it is started again when its disk has room")
-            elif trouble and await asyncio.to_thread(self._has_room):  # twice: one that starts may not be well yet
+            elif again and await asyncio.to_thread(self._has_room):
                 log.warning("broker_restarted", why=trouble, disk="it has room")
                 await self._restart()
                 await asyncio.sleep(pause)
