@@ -68,9 +68,7 @@ async def start(
     """
     configuration, log = directory / "nats.conf", directory / "nats.log"
     extra += f'\nhttp: "127.0.0.1:{monitor}"' if monitor else ""
-    text = CONFIGURATION.format(
-        host=host, port=port, log=_quoted(log), store=_quoted(directory / "streams"), extra=extra
-    )
+    text = configured(directory, port, host=host, extra=extra)
     output = await asyncio.to_thread(_prepare, configuration, text, log)
     before = output.tell()
     try:
@@ -86,6 +84,12 @@ async def start(
         yield Broker(f"nats://{host}:{port}", process, log)
     finally:
         await stop(process)
+
+
+def configured(directory: Path, port: int, *, host: str = "127.0.0.1", extra: str = "") -> str:
+    """The configuration of a broker that keeps everything under *directory*."""
+    log, store = _quoted(directory / "nats.log"), _quoted(directory / "streams")
+    return CONFIGURATION.format(host=host, port=port, log=log, store=store, extra=extra)
 
 
 def health_url(monitor: int) -> str:

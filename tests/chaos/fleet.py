@@ -148,8 +148,7 @@ async def _keeping() -> AsyncIterator[Callable[[Kept, Path], None]]:
 def _broker_command(directory: Path, port: int) -> list[str]:
     directory.mkdir(parents=True)
     configuration = directory / "nats.conf"
-    store = directory / "streams"
-    configuration.write_text(broker.CONFIGURATION.format(host="127.0.0.1", port=port, store=store, extra=""))
+    configuration.write_text(broker.configured(directory, port))
     return [broker.binary(), "-c", str(configuration)]
 
 
