@@ -12,8 +12,8 @@ import sys
 import tempfile
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 
@@ -187,38 +187,32 @@ async def until_ready(ports: dict[str, int]) -> None:
             await asyncio.sleep(0.2)
 
 
-@asynccontextmanager
-async def deployed(folder: Path) -> AsyncIterator[tuple[Locked, dict[str, int]]]:
-    """The broker of deploy/nats with its streams, and the services on it."""
-    async with AsyncExitStack() as stack:
-        locked = stack.enter_context(brokers.running(folder))
-        async with buses.connect(locked.settings("setup"), "setup") as bus:
-            await streams.setup(bus.jetstream, StreamSettings())
-        ports = stack.enter_context(services(locked, folder))
-        await until_ready(ports)
-        yield locked, ports
+async def provide(locked: Locked) -> None:
+    """Make the streams, as `setup`."""
+    async with buses.connect(locked.settings("setup"), "setup") as bus:
+        await streams.setup(bus.jetstream, StreamSettings())
 
 
-def tracebacks(folder: Path) -> list[str]:
-    """The logs that have one."""
-    return [path.name for path in folder.glob("*.log") if b"Traceback" in path.read_bytes()]
+async def stormed(locked: Locked, ports: dict[str, int], seed: int, count: int) -> tuple[Answers, Counter[str]]:
+    """Frames and questions, from the moment when all are ready to one when all are."""
+    await until_ready(ports)
+    told = await storm(locked, f"ws://127.0.0.1:{ports['edge']}/ws", Random(seed), count)
+    await until_ready(ports)
+    return told
 
 
-async def run(count: int, seed: int, folder: Path) -> str:
+def main(count: int, seed: int) -> str:
     """Send *count* frames. Raises: AssertionError for a good question without an answer, or a service that is hurt."""
-    async with deployed(folder) as (locked, ports):
-        answers, sent = await storm(locked, f"ws://127.0.0.1:{ports['edge']}/ws", Random(seed), count)
-        await until_ready(ports)
-        assert answers.asked == answers.answered > 0, f"{answers.asked} asked, {answers.answered} answered"
-    crashed = await asyncio.to_thread(tracebacks, folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with brokers.running(folder) as locked:
+            asyncio.run(provide(locked))
+            with services(locked, folder) as ports:
+                answers, sent = asyncio.run(stormed(locked, ports, seed, count))
+        crashed = [path.name for path in folder.glob("*.log") if b"Traceback" in path.read_bytes()]
+    assert answers.asked == answers.answered > 0, f"{answers.asked} asked, {answers.answered} answered"
     assert not crashed, crashed
     return (
         f"raw frames (seed {seed}): {sent['frames']} over {sent['connections']} connections; "
         f"{answers.asked} good questions asked, {answers.answered} answered"
     )
-
-
-def main(count: int, seed: int) -> str:
-    """Run it in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(run(count, seed, Path(folder)))
