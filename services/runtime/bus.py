@@ -32,6 +32,8 @@ from .watch import abort, address, forget_callbacks, watch
 
 PUBLISH_SECONDS = 5.0
 ABANDON_SECONDS = 1.0
+SILENT_SECONDS = 2.0
+"""A broker that confirms nothing for so long, and is connected, may store nothing."""
 UNCONFIRMED_SECONDS = 60.0
 """A message that was not confirmed says nothing of its stream any more after so long."""
 SKEW_SECONDS = 2.0
@@ -67,7 +69,7 @@ class Bus:
         self.trouble = ""
         """Why the broker cannot be used now; empty when it answers."""
         self._unconfirmed: dict[str, float] = {}
-        """Streams that did not confirm their latest message, by event name, and since when (monotonic seconds)."""
+        """Streams that did not confirm their latest message, by event name, and when that was (monotonic seconds)."""
         self.on_reconnect: list[Callable[[], None]] = [
             metrics.RECONNECTS.inc,
             self._confirmations.renewed,
@@ -92,6 +94,7 @@ class Bus:
         if not self.client.is_connected:
             raise Unavailable("the broker is away; the connection is being made again")
         self._check_size(message)
+        began = time.monotonic()
         try:
             stored = await self._confirmations.publish(
                 message.subject, message.payload, message.headers, PUBLISH_SECONDS
@@ -105,14 +108,22 @@ class Bus:
                 raise Refused(codes.TOO_LARGE, f"the stream does not take it: {error.description}") from error
             raise Unavailable(f"the broker refused {message.subject}: {error.description}") from error
         except (NatsError, TimeoutError, ConnectionError, msgspec.DecodeError) as error:
-            if self.client.is_connected:
-                self._unconfirmed.setdefault(_kind(message.subject), time.monotonic())
+            self._miss(message)
             raise Unavailable(f"the broker did not confirm {message.subject}: {error!r}") from error
+        except asyncio.CancelledError:
+            if time.monotonic() - began > SILENT_SECONDS:  # who publishes waits for less than we do
+                self._miss(message)
+            raise
         finally:
             heed_cancel()
         if self._unconfirmed:
             self._unconfirmed.pop(_kind(message.subject), None)
         return not stored.duplicate
+
+    def _miss(self, message: Message) -> None:
+        """The broker, which is connected, did not confirm a message."""
+        if self.client.is_connected:
+            self._unconfirmed[_kind(message.subject)] = time.monotonic()
 
     @property
     def stuck(self) -> str:
@@ -122,7 +133,7 @@ class Bus:
         the stream over, the next message is confirmed. UNCONFIRMED_SECONDS later nothing is known any more.
         """
         oldest = time.monotonic() - UNCONFIRMED_SECONDS
-        names = sorted(name for name, since in self._unconfirmed.items() if since > oldest)
+        names = sorted(name for name, at in self._unconfirmed.items() if at > oldest)
         if not names:
             return ""
         return (

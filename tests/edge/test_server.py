@@ -221,6 +221,20 @@ async def test_a_question_that_only_this_broker_does_not_take_is_not_its_senders
         await receive(client)
 
 
+async def test_a_broker_that_stores_nothing_is_told_as_what_only_its_operator_can_mend(
+    bus: Bus, bus_settings: BusSettings
+) -> None:
+    """No PubAck comes, as after a full disk: to try again in a few seconds would be bad advice."""
+    config = (await bus.jetstream.stream_info(UTTERANCE)).config
+    await bus.jetstream.update_stream(config.evolve(no_ack=True))
+    async with edge(bus_settings, EdgeSettings(publish_seconds=3)) as (running, connection), ask(running) as client:
+        await client.send(tone(1))
+        error = json.loads(await client.recv())["error"]
+        assert "stores nothing on voice.utterance.*" in connection.stuck
+    assert error["code"] == codes.UNAVAILABLE
+    assert "has to look at its broker" in error["message"]
+
+
 async def test_past_its_time_a_turn_gets_one_error_and_is_cancelled(bus: Bus, server: Edge) -> None:
     """The stages hear that nobody waits; the next turn works."""
     async with listening(bus, "voice.cancel.>") as cancels, ask(server, "?timeout=2") as client:
