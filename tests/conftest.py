@@ -1,6 +1,7 @@
 """Fixtures: a real broker for the session, a fresh set of streams for each test, and a guard over every test."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 from blockbuster import BlockBuster
+from nats.js.errors import NotFoundError
 
 from services.cli import broker as embedded
 from services.runtime import bus as buses
@@ -73,9 +75,11 @@ async def fresh_streams(connection: Bus, settings: streams.StreamSettings) -> li
 
 
 async def remove_streams(connection: Bus) -> None:
-    """Take every stream of an earlier test away."""
-    for info in await connection.jetstream.streams_info():
-        await connection.jetstream.delete_stream(str(info.config.name))
+    """Take every stream of an earlier test away: those that are listed, and ours, which a busy broker may not list."""
+    listed = [str(info.config.name) for info in await connection.jetstream.streams_info()]
+    for name in {*listed, *streams.NAMES, streams.LOG}:
+        with contextlib.suppress(NotFoundError):
+            await connection.jetstream.delete_stream(name)
 
 
 @pytest.fixture(autouse=True)
