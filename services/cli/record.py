@@ -11,7 +11,7 @@ from msgspec import Struct
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from bus_schemas import BadSubject, Cancel, Event, NotAnEvent, Speech, Utterance, codec, subjects
+from bus_schemas import BadSubject, Cancel, Event, Speech, Utterance, codec, subjects
 from bus_schemas.events import EVENTS, MAX_TIMEOUT_MS
 from services.runtime import browse, streams
 from services.runtime.bus import Bus
@@ -99,7 +99,7 @@ async def _read(messages: AsyncIterator[Msg]) -> AsyncIterator[Recorded]:
     async for message in messages:
         try:
             yield _of(message)
-        except (BadSubject, NotAnEvent):
+        except (KeyError, ValueError):  # BadSubject, NotAnEvent, and headers that the broker could not add its own to
             continue  # an outsider's; its dead letter is on record too
 
 

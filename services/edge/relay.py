@@ -49,7 +49,7 @@ class Place(Struct, frozen=True):
 class _Page(Struct, frozen=True):
     messages: list[Msg]
     next: int
-    """The sequence after the last message; 0 when there was none."""
+    """The sequence after the last message, also when none of them could be read; 0 when there was none."""
     pending: int
 
 
@@ -113,7 +113,9 @@ class Relay:
             heed_cancel()
         if _status(message) not in (NO_MESSAGE, END_OF_BATCH):
             raise Unavailable(f"the broker did not give what {stream} has of {subject}: {message.headers}")
-        return _Page(messages, _sequence(messages), int((message.headers or {}).get("Nats-Num-Pending", 0)))
+        told = codec.plain(message.headers)
+        last = int(told.get("Nats-Last-Sequence", 0)) if _status(message) == END_OF_BATCH else 0
+        return _Page(messages, last + 1 if last else 0, int(told.get("Nats-Num-Pending", 0)))
 
 
 def _request(subject: str, start: Place) -> bytes:
@@ -129,10 +131,6 @@ def _status(message: Msg) -> str:
     """What the broker says of the batch; a stored message has none, whatever its sender wrote into its headers."""
     headers = codec.plain(message.headers)
     return "" if "Nats-Subject" in headers else headers.get("Status", "")
-
-
-def _sequence(messages: list[Msg]) -> int:
-    return int((messages[-1].headers or {})["Nats-Sequence"]) + 1 if messages else 0
 
 
 def _deliver(deliver: Deliver, message: Msg, subject: str, sequence: int = 0, time_ms: int = 0) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 from nats.aio.msg import Msg
+from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
 from bus_schemas import BadSubject, Dead, NotAnEvent, codec, codes
@@ -73,7 +74,7 @@ async def letter(bus: Bus, number: int) -> Letter:
     """
     with browse.told(streams.DEAD):
         try:
-            found = await bus.jetstream.get_msg(streams.DEAD, seq=number, direct=True)
+            found = await _stored(bus, number)
         except NotFoundError as error:
             raise NoLetter(f"there is no dead letter {number}; `voicebus dead list` shows those there are") from error
     body = found.data or b""
@@ -91,10 +92,18 @@ async def remove(bus: Bus, number: int) -> None:
                 raise
 
 
+async def _stored(bus: Bus, number: int) -> RawStreamMsg:
+    """One message as it stands; as JSON, a third longer, where the broker's own headers cannot be read in it."""
+    try:
+        return await bus.jetstream.get_msg(streams.DEAD, seq=number, direct=True)
+    except KeyError:  # nats-py looks for them
+        return await bus.jetstream.get_msg(streams.DEAD, seq=number)
+
+
 def _of(message: Msg) -> Letter:
     told, size = message.metadata, codec.plain(message.headers).get(browse.SIZE, "0")
     dead = _read(message.subject, b"", message.headers)
-    return Letter(told.sequence.stream, told.timestamp, int(size), dead)
+    return Letter(told.sequence.stream, told.timestamp, int(size) if size.isdecimal() else 0, dead)
 
 
 def _read(subject: str, body: bytes, headers: codec.Headers | None) -> Dead:

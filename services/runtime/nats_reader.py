@@ -6,6 +6,8 @@ at bytes that NATS allows in a subject. Its read loop then ends while the client
 `tests/runtime/test_nats_reader.py` fails when a hook named here is gone.
 """
 
+import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -25,10 +27,14 @@ WARN_SECONDS = 10.0
 VERSION, LINE_END = b"NATS/1.0", b"\r\n"
 """How a header block begins and ends (ADR-4 of NATS). The broker checks neither, and nats-py cuts what it finds."""
 
-_MSG = re.compile(rb"\AMSG ([^ \t\r\n]+) (\d+) +(([^ \t\r\n]+) +)?(\d+)\r\n")
-_HMSG = re.compile(rb"\AHMSG ([^ \t\r\n]+) (\d+) +(([^ \t\r\n]+) +)?(\d+) +(\d+)\r\n")
-"""The control lines as nats-server writes them: of an empty reply it leaves both spaces. nats-py splits at vertical
-tabs and form feeds too."""
+_MSG = re.compile(rb"\AMSG ([^ \t\n]+) (\d+) +(([^ \t\n]+) +)?(\d+)\r\n")
+_HMSG = re.compile(rb"\AHMSG ([^ \t\n]+) (\d+) +(([^ \t\n]+) +)?(\d+) +(\d+)\r\n")
+"""The control lines as nats-server writes them: of an empty reply it leaves both spaces. nats-py splits at carriage
+returns, vertical tabs and form feeds too, and a subject may have all three."""
+
+MOST_BLOCK = 72 * 1024
+"""Bytes of a header block that are read: JetStream takes 64 KiB and adds a little. A core message may have as many as
+`max_payload`, and 8 MB of short lines kept nats-py from everything else for a second."""
 
 
 log = structlog.get_logger()
@@ -47,6 +53,7 @@ def mend(client: Client, on_end: Callable[[], None]) -> None:
     client._process_msg = reader.process  # type: ignore[method-assign,assignment]
     client._process_headers = reader.headers  # type: ignore[method-assign,assignment]
     client._build_message = reader.message  # type: ignore[method-assign]
+    client._process_pong = reader.pong  # type: ignore[method-assign]
 
 
 class _Reader:
@@ -55,6 +62,7 @@ class _Reader:
     def __init__(self, client: Client, on_end: Callable[[], None]) -> None:
         self._client, self._on_end = client, on_end
         self._read, self._process, self._headers = client._read_loop, client._process_msg, client._process_headers
+        self._pong = client._process_pong
         self._warned = -WARN_SECONDS
 
     async def read(self) -> None:
@@ -68,14 +76,21 @@ class _Reader:
         except Exception as error:  # what a queue has comes again; the rest was core NATS
             self._count("message", error)
 
+    async def pong(self) -> None:
+        """One that comes after its `flush` has given up is set all the same by nats-py, which raises."""
+        with contextlib.suppress(asyncio.InvalidStateError):
+            await self._pong()
+
     async def headers(self, block: bytes) -> dict[str, str] | None:
         try:
             if block and not (block.startswith(VERSION) and block.endswith(LINE_END)):
                 raise ValueError("a header block is NATS/1.0, lines and an empty line")
+            if len(block or b"") > MOST_BLOCK:
+                raise ValueError(f"a header block of {len(block)} bytes is more than JetStream takes")
             return await self._headers(block)
         except Exception as error:  # whatever it is, the next message can be read
             self._count("headers", error)
-            return {codec.UNREADABLE: block.decode("latin-1")}
+            return {codec.UNREADABLE: block[:MOST_BLOCK].decode("latin-1")}
 
     def message(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None) -> Msg:
         where, answer = self._text(subject), self._text(reply)

@@ -16,6 +16,7 @@ from services.runtime import bus as buses
 from services.runtime import streams
 from services.runtime.bus import Bus, BusSettings
 from services.runtime.streams import StreamSettings
+from tests import wire
 from tests.edge.asking import edge, length, receive, refused, speech, tone
 from tests.harness import free_port, listening, wait_until
 
@@ -105,3 +106,13 @@ async def test_reading_goes_on_page_by_page_and_from_where_it_ended(bus: Bus) ->
     await bus.publish(Speech(origin="web", session="s", turn="t", n=1000, take="a"))
     await relay.read("voice.*.web.s", second, keep)
     assert read[PAGE_MESSAGES + 5 :] == [1000]
+
+
+async def test_reading_goes_on_behind_a_page_of_which_nothing_can_be_read(bus: Bus, bus_settings: BusSettings) -> None:
+    """Header blocks that are none, of whoever may publish answers: the good one behind them is still an answer."""
+    read = list[Event]()
+    async with wire.dialled(bus_settings.nats_url) as sender:
+        await sender.send(*[wire.hpub(b"voice.speech.web.s", b"NATS/1.0")] * (PAGE_MESSAGES + 5))
+    await bus.publish(Speech(origin="web", session="s", turn="t", n=7, take="a"))
+    await Relay(bus).read("voice.*.web.s", Place(time=60.0), read.append)
+    assert [event.n for event in read if isinstance(event, Speech)] == [7]

@@ -7,8 +7,9 @@ from bus_schemas import Cancel, Dead, Sentence, Speech, Transcript, Utterance
 from services.cli import record
 from services.cli.record import Wanted
 from services.runtime import streams
-from services.runtime.bus import Bus
+from services.runtime.bus import Bus, BusSettings
 from services.runtime.streams import LOG, StreamSettings
+from tests import wire
 from tests.edge.asking import tone
 from tests.record.conftest import asked, question, settled
 
@@ -97,3 +98,12 @@ async def test_turning_it_on_changes_nothing_else_that_stands(bus: Bus) -> None:
         "VOICE_UTTERANCE: max_msgs is 1000, the table says 7",
     ]
     assert (await bus.jetstream.stream_info(streams.UTTERANCE)).config.republish is not None
+
+
+async def test_the_record_is_read_beside_what_cannot_be(bus: Bus, bus_settings: BusSettings) -> None:
+    """The broker copies a message with headers that are none too, and nobody can read what it says of the copy."""
+    async with wire.dialled(bus_settings.nats_url) as sender:
+        for block in (b"NATS/1.0", b"HTTP/1.1\r\na: b\r\n\r\n", bytes(40)):
+            await sender.send(*(wire.hpub(b"voice.%b.kiosk.s1" % kind, block) for kind in (b"sentence", b"speech")))
+    await bus.publish(Transcript(origin="kiosk", session="s1", turn="t1", text="Hello.", seconds=1.0))
+    assert [one.event.turn for one in await record.events(bus, Wanted(origin="kiosk"))] == ["t1"]

@@ -7,10 +7,11 @@ import pytest
 
 from bus_schemas import Dead, codes
 from services.runtime import dead
-from services.runtime.bus import Bus
+from services.runtime.bus import Bus, BusSettings
 from services.runtime.dead import Letter, NoLetter, Wanted
 from services.runtime.errors import Unavailable
 from services.runtime.streams import DEAD
+from tests import wire
 
 LETTER = Dead(
     origin="kiosk",
@@ -125,3 +126,13 @@ async def test_without_the_stream_the_answer_says_what_to_do(bus: Bus) -> None:
         await found(bus)
     with pytest.raises(Unavailable, match="voicebus setup"):
         await dead.letter(bus, 1)
+
+
+async def test_a_letter_whose_headers_are_none_is_listed_shown_and_dropped(bus: Bus, bus_settings: BusSettings) -> None:
+    """The broker writes its own headers into it, where nobody can read them."""
+    async with wire.dialled(bus_settings.nats_url) as sender:
+        await sender.send(wire.hpub(b"voice.dead.test.s", b"NATS/1.0", b"body"))
+    (found,) = [letter async for letter in dead.letters(bus, Wanted())]
+    assert (await dead.letter(bus, found.number)).dead.body == b"body"
+    await dead.remove(bus, found.number)
+    assert [letter async for letter in dead.letters(bus, Wanted())] == []

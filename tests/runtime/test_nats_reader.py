@@ -1,6 +1,7 @@
 """Bytes that nats-py cannot read: each ends as a dead letter, or is dropped and counted, and nobody else notices."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -32,6 +33,7 @@ NAMES = {
     "half a character": b"\xc3",
     "a vertical tab": b"a\x0b1",
     "a form feed": b"\x0c",
+    "a carriage return": b"a\rb",
     "a NUL": b"\x00",
     "a lone surrogate": b"\xed\xa0\x80",
 }
@@ -117,6 +119,42 @@ async def test_a_control_line_is_read_as_the_broker_writes_it(bus_settings: BusS
         assert bus.client.stats["in_msgs"] == before + 1
 
 
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+async def test_no_name_costs_the_connection(bus: Bus, bus_settings: BusSettings, name: bytes) -> None:
+    """One that did was delivered again and again, and each time the connection was made anew."""
+    again = list[str]()
+    bus.on_reconnect.append(lambda: again.append("reconnected"))
+    async with (
+        listening(bus, "voice.dead.*.*") as letters,
+        working(bus, stage(echo)),
+        wire.dialled(bus_settings.nats_url) as sender,
+    ):
+        await sender.send(wire.pub(b"voice.transcript.evil." + name, b"1"), wire.pub(b"voice.cancel.evil." + name))
+        await wait_until(lambda: bool(letters), "it is a dead letter")
+        await answered(bus, "good")
+    assert again == []
+
+
+async def test_eight_megabytes_of_headers_keep_nobody_waiting(bus: Bus, bus_settings: BusSettings) -> None:
+    """A core message may have so many; their lines are not looked at."""
+    block = b"NATS/1.0\r\n" + b"a:b\r\n" * 1_600_000 + b"\r\n"
+    before = counted()
+    async with listening(bus, "voice.cancel.*.*"), wire.dialled(bus_settings.nats_url) as sender:
+        sending, spent = asyncio.create_task(sender.send(wire.hpub(b"voice.cancel.evil.s", block))), time.process_time()
+        await wait_until(lambda: counted() == before + 1, "it is dropped and counted")
+        await sending
+        spent = time.process_time() - spent
+    assert spent < 0.6, "1.0 s where each line is read"
+
+
+async def test_a_pong_that_comes_too_late_ends_nothing(bus: Bus) -> None:
+    """A `flush` that gives up leaves its future cancelled, and nats-py sets it."""
+    given_up: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    given_up.cancel()
+    await bus.client._send_ping(given_up)
+    await bus.check()
+
+
 def counted() -> float:
     """How many messages of this process could not be read."""
     return sum(sample.value for metric in metrics.UNREADABLE.collect() for sample in metric.samples)
@@ -145,7 +183,9 @@ async def test_a_reader_that_ends_all_the_same_is_noticed_within_a_second_and_lo
         await asyncio.gather(flushing, return_exceptions=True)
 
 
-@pytest.mark.parametrize("hook", ["_process_headers", "_process_msg", "_build_message", "_read_loop", "_ps"])
+@pytest.mark.parametrize(
+    "hook", ["_process_headers", "_process_msg", "_process_pong", "_build_message", "_read_loop", "_ps"]
+)
 def test_nats_py_still_has_what_is_mended(hook: str) -> None:
     """A release that renames one of them must not be taken without a look at `nats_reader`."""
     assert hasattr(Client(), hook)

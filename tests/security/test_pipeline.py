@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from tests.harness import listening, wait_until
 from tests.runtime.workers import working
 from tests.security import locked as brokers
 from tests.security.locked import Locked, password, user
+from tests.wire import dialled, pub
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -112,6 +114,24 @@ async def test_an_outsider_is_answered_by_the_example_as_it_stands(
     assert process.returncode == 0, told.decode()
     assert "answer: I heard you. You said: Hello there." in told.decode()
     assert await asyncio.to_thread((tmp_path / "reply.wav").exists)
+
+
+async def test_an_outsider_who_sends_subjects_of_any_bytes_costs_nobody_a_connection(
+    locked: Locked, stages: dict[str, Bus]
+) -> None:
+    """Where one did, stt was connected anew again and again, and everybody's turns waited meanwhile."""
+    names = [bytes([code]).join((b"a", b"7")) for code in (*range(1, 32), 127, 255) if code not in (9, 10)]
+    reconnected = list[str]()
+    for name, bus in stages.items():
+        bus.on_reconnect.append(partial(reconnected.append, name))
+    async with edge(locked.settings("edge"), EdgeSettings()) as (listening_edge, _):
+        async with dialled(locked.url, "kiosk", password("kiosk")) as outsider:
+            for event in (b"utterance", b"cancel"):
+                await outsider.send(*(pub(b"voice.%b.kiosk.%b" % (event, name), b"x") for name in names))
+        async with connect(f"ws://127.0.0.1:{listening_edge.port}/ws?session=beside") as client:
+            await client.send(tone(1.0))
+            assert (await receive(client)).text["llama"] == "I heard you. You said: Hello there."
+    assert reconnected == []
 
 
 async def test_what_cannot_be_worked_on_is_told_and_kept(locked: Locked, stages: dict[str, Bus]) -> None:
